@@ -1,0 +1,43 @@
+"""What every test shares: a warning in the log that no test asked for is a failure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+class ExpectedWarnings:
+    """The substrings of log warnings that a test expects; add them with `expect`."""
+
+    def __init__(self) -> None:
+        self.patterns: list[str] = []
+
+    def expect(self, substring: str) -> None:
+        """Let warnings that contain `substring` pass."""
+        self.patterns.append(substring)
+
+    def covers(self, message: str) -> bool:
+        return any(pattern in message for pattern in self.patterns)
+
+
+@pytest.fixture
+def expected_warnings() -> ExpectedWarnings:
+    """Ask for it and call `expect(substring)` in a test whose subject logs a warning on purpose."""
+    return ExpectedWarnings()
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_warnings(
+    caplog: pytest.LogCaptureFixture, expected_warnings: ExpectedWarnings
+) -> Iterator[None]:
+    """Fail the test on any warning or error that it did not expect."""
+    yield
+    unexpected = [
+        record.getMessage()
+        for when in ("setup", "call")
+        for record in caplog.get_records(when)
+        if record.levelno >= logging.WARNING and not expected_warnings.covers(record.getMessage())
+    ]
+    assert not unexpected, f"unexpected warnings in the log: {unexpected}"
