@@ -1,9 +1,9 @@
 """The settings of a mount, and where they come from: options > environment > file > defaults.
 
-One table, `OPTIONS`, says what there is. The same names serve in `-o` on the command line, as `WSFS_NAME` in
-the environment, and as keys of the tables `[defaults]` and `[accounts.NAME]` in `~/.config/wsfs/config.toml` and
-`/etc/wsfs/config.toml`; the user's file goes before the system's, an account's table before the defaults of its
-file.
+One table, `OPTIONS`, says what there is. The same names serve in `-o` on the command line, as `WSFS_NAME`
+in the environment, and as keys of the tables `[defaults]` and `[accounts.NAME]` in the configuration files
+`~/.config/wsfs/config.toml` and `/etc/wsfs/config.toml`; the user's file goes before the system's, an
+account's table before the defaults of its file.
 """
 
 from __future__ import annotations
@@ -31,13 +31,12 @@ Done = Literal["folder", "mixed", "hide"]
 SYSTEM_FILE = Path("/etc/wsfs/config.toml")
 SECRETS = ("api_key", "access_token")
 
-# Options of mount(8), fstab and the desktop that say nothing to wsfs; what begins with "x-" is for others too.
-FOREIGN = frozenset(
-    """
-    defaults auto noauto user users nouser owner group nofail _netdev comment nosuid suid nodev dev noexec exec
-    sync async atime noatime relatime norelatime strictatime diratime nodiratime lazytime nolazytime
-    """.split()
-)
+# Options of mount(8), fstab and the desktop that say nothing to wsfs; "x-…" is meant for others too.
+_FOREIGN = """
+    defaults auto noauto user users nouser owner group nofail _netdev comment nosuid suid nodev dev noexec
+    exec sync async atime noatime relatime norelatime strictatime diratime nodiratime lazytime nolazytime
+"""
+FOREIGN = frozenset(_FOREIGN.split())
 
 
 class ConfigError(Exception):
@@ -256,10 +255,10 @@ def resolve(
 ) -> Settings:
     """Gather the settings of one mount; raises ConfigError.
 
-    `options` are those of the command line by their names in OPTIONS, None meaning not given; `mount_options`
-    is the text of -o. `files` are the configuration files, first one first. `ask(question)` returns a secret
-    typed by the user and may raise ConfigError; without it a missing secret is an error. `warn` gets sentences
-    about what should be mended but doesn't keep the mount from working.
+    `options` are those of the command line by their names in OPTIONS, None meaning not given;
+    `mount_options` is the text of -o. `files` are the configuration files, first one first. `ask(question)`
+    returns a secret typed by the user and may raise ConfigError; without it a missing secret is an error.
+    `warn` gets sentences about what should be mended but doesn't keep the mount from working.
     """
     environ = os.environ if environ is None else environ
     parsed = [(path, _read(path)) for path in (config_files() if files is None else files)]

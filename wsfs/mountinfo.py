@@ -1,7 +1,7 @@
 """What is mounted where, read from the kernel's table without touching any mount.
 
-A FUSE mount whose process has died answers every stat with an error, and one whose process hangs doesn't answer
-at all; so nothing here follows a path into a mount of ours before the table has been asked.
+A FUSE mount whose process has died answers every stat with an error, and one whose process hangs doesn't
+answer at all; so nothing here follows a path into a mount of ours before the table has been asked.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def parse(table: str) -> list[Mount]:
 
 
 def mounts() -> list[Mount]:
-    """Everything mounted as this process sees it, in the order of mounting; OSError where there is no /proc."""
+    """Everything mounted, as this process sees it, in the order of mounting; OSError without /proc."""
     return parse(MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
