@@ -289,7 +289,7 @@ def resolve(
         if fields[name].is_relative_to(place):
             raise ConfigError(
                 f"{name} is {fields[name]}, which lies inside the mountpoint {place}; "
-                "choose a directory outside it."
+                "choose a directory outside it"
             )
     credentials = _credentials(environ, tables, warn) or _asked(host, ask)
     return Settings(account=account, base_url=base_url, mountpoint=place, credentials=credentials, **fields)
@@ -314,9 +314,9 @@ def parse_mount_options(text: str) -> dict[str, Value]:
         elif not name or name in FOREIGN or name.startswith("x-"):
             continue
         elif name not in OPTIONS:
-            raise ConfigError(f"There is no option {name} (given with -o); `wsfs mount --help` lists them.")
+            raise ConfigError(f"there is no option {name} (given with -o); `wsfs mount --help` lists them")
         elif not equals and not OPTIONS[name].flag:
-            raise ConfigError(f"The option {name} (given with -o) needs a value: {name}=….")
+            raise ConfigError(f"the option {name} (given with -o) needs a value: {name}=…")
         else:
             found[name] = Value(raw if equals else True, f"-o {name}")
     return found
@@ -326,7 +326,7 @@ def _parsed(option: Option, value: Value) -> object:
     try:
         return option.parse(value.raw)
     except ValueError as error:
-        raise ConfigError(f"{option.name} {error}, not {value.raw!r} ({value.source}).") from error
+        raise ConfigError(f"{option.name} {error}, not {value.raw!r} ({value.source})") from error
 
 
 def _flag(name: str) -> str:
@@ -345,9 +345,9 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError):
         return "", {}
     except OSError as error:
-        raise ConfigError(f"The configuration file {path} can't be read: {error.strerror}.") from error
+        raise ConfigError(f"the configuration file {path} can't be read: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError, which names line and column, and UnicodeDecodeError
-        raise ConfigError(f"The configuration file {path} isn't valid TOML: {error}.") from error
+        raise ConfigError(f"the configuration file {path} isn't valid TOML: {error}") from error
 
 
 def _account_tables(
@@ -363,8 +363,8 @@ def _account_tables(
         for name in tables:
             if name not in ("accounts", "defaults"):
                 raise ConfigError(
-                    f"There is no table or key {name} at the top of {path}; "
-                    "settings belong into [defaults] or [accounts.NAME]."
+                    f"there is no table or key {name} at the top of {path}; "
+                    "settings belong into [defaults] or [accounts.NAME]"
                 )
         accounts = tables.get("accounts", {})
         for name, table in accounts.items() if isinstance(accounts, dict) else ():
@@ -377,7 +377,7 @@ def _account_tables(
 
 def _layer(path: Path, text: str, header: str, table: object) -> Layer:
     if not isinstance(table, dict):
-        raise ConfigError(f"[{header}] in {path} has to be a table.")
+        raise ConfigError(f"[{header}] in {path} has to be a table")
     lines = dict(_key_lines(text, header))
     layer = {}
     for name, raw in table.items():
@@ -385,7 +385,7 @@ def _layer(path: Path, text: str, header: str, table: object) -> Layer:
         if name in lines:
             source = f"{path} line {lines[name]}, in [{header}]"
         if name not in OPTIONS and name not in (*SECRETS, "address"):
-            raise ConfigError(f"There is no option {name} ({source}).")
+            raise ConfigError(f"there is no option {name} ({source})")
         layer[name] = Value(raw, source, path)
     return layer
 
@@ -410,7 +410,7 @@ def _credentials(
         found = [(name, layer[name]) for name in SECRETS if name in layer]
         if len(found) > 1:
             sources = " and ".join(value.source for _, value in found)
-            raise ConfigError(f"Both an API key and an access token are set ({sources}); keep one of them.")
+            raise ConfigError(f"both an API key and an access token are set ({sources}); keep one of them")
         for name, value in found:
             if value.path is not None:
                 _warn_if_open(value.path, warn)
@@ -422,15 +422,15 @@ def secret(name: str, value: Value) -> Credentials:
     """Credentials from a secret called api_key or access_token; a ConfigError never shows the secret."""
     text = value.raw.strip() if isinstance(value.raw, str) else ""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ConfigError(f"{name} has to be letters, digits and signs without a space ({value.source}).")
+        raise ConfigError(f"{name} has to be letters, digits and signs without a space ({value.source})")
     return AdminKey(text) if name == "api_key" else UserToken(text)
 
 
 def _asked(host: str, ask: Callable[[str], str] | None) -> Credentials:
     if ask is None:
         raise ConfigError(
-            f"No API key for {host} is known and there is no terminal to ask for one; set WSFS_API_KEY or "
-            "WSFS_ACCESS_TOKEN, or write api_key into the configuration file."
+            f"no API key for {host} is known and there is no terminal to ask for one; set WSFS_API_KEY or "
+            "WSFS_ACCESS_TOKEN, or write api_key into the configuration file"
         )
     text = ask(f"API key or access token for {host}").strip()
     is_key = re.fullmatch(r"[0-9a-fA-F]{32}", text) is not None
