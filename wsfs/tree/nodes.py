@@ -1,0 +1,117 @@
+"""Nodes: what stands at an inode. Plain records; layout.py moves them about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from wsfs.tree.inodes import Kind
+
+#: Whose files they are: a project's own or a task's, by the service's id.
+Owner = tuple[Literal["project", "task"], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A project as the tree needs it; `stamp_ns` is its date_added in nanoseconds since 1970."""
+
+    id: int
+    title: str
+    status: str = "active"
+    folder: str = ""
+    stamp_ns: int = 0
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task or subtask; `parent_id` is 0 at the top level of its project."""
+
+    id: int
+    project_id: int
+    title: str
+    parent_id: int = 0
+    done: bool = False
+    stamp_ns: int = 0
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRecord:
+    """An attachment; `stamp_ns` is None where the answer told no date (the owner's date stands in)."""
+
+    id: int
+    name: str
+    size: int
+    stamp_ns: int | None = None
+    author: str | None = None
+
+
+class Node:
+    """Something with an inode and a name in one directory.
+
+    `title` is what the service (or the user, for local nodes) calls it, `name` what its directory does.
+    `stamp_ns` is its own date. `parent` is None for the root and for what has been taken out of the tree.
+    """
+
+    __slots__ = ("author", "id", "inode", "kind", "name", "parent", "stamp_ns", "title")
+
+    def __init__(self, inode: int, kind: Kind, id: int, title: str, stamp_ns: int = 0) -> None:
+        self.inode = inode
+        self.kind = kind
+        self.id = id
+        self.title = title
+        self.name = title
+        self.parent: Directory | None = None
+        self.stamp_ns = stamp_ns
+        self.author = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.name} {self.inode} {self.name!r}>"
+
+    def path(self) -> str:
+        """Where it is, from the root of the mount, as `/Project/Task/name`."""
+        parts: list[str] = []
+        node: Node | None = self
+        while node is not None and node.parent is not None:
+            parts.append(node.name)
+            node = node.parent
+        return "/" + "/".join(reversed(parts))
+
+
+class File(Node):
+    """An attachment, a file in the spool, or a control file; `size` in bytes is the API's for an attachment."""
+
+    __slots__ = ("dated", "owner", "size")
+
+    def __init__(
+        self, inode: int, kind: Kind, id: int, title: str, *, size: int = 0, stamp_ns: int = 0
+    ) -> None:
+        super().__init__(inode, kind, id, title, stamp_ns)
+        self.size = size
+        self.owner: Owner | None = None
+        self.dated = False
+
+
+class Directory(Node):
+    """A directory: `members` by inode are what belongs into it, `names` is what a listing shows."""
+
+    __slots__ = ("members", "names", "project_id", "status", "task_parent", "touched_ns")
+
+    def __init__(self, inode: int, kind: Kind, id: int, title: str, *, stamp_ns: int = 0) -> None:
+        super().__init__(inode, kind, id, title, stamp_ns)
+        self.members: dict[int, Node] = {}
+        self.names: dict[str, Node] = {}
+        self.touched_ns = 0
+        self.status = ""
+        self.project_id = 0
+        self.task_parent = 0
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.names.values())
+
+    def mtime_ns(self) -> int:
+        """The newest date among itself, its children and what was done in it here."""
+        newest = max((member.stamp_ns for member in self.members.values()), default=0)
+        return max(newest, self.stamp_ns, self.touched_ns)
