@@ -10,7 +10,7 @@ message alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -26,10 +26,18 @@ class ApiError(Exception):
     sentence: ClassVar[str] = "the request failed"
 
     def __init__(self, detail: str = "", *, status_code: int | None = None, action: str = "") -> None:
-        super().__init__(f"{self.sentence} ({detail})" if detail else self.sentence)
+        super().__init__(detail)
         self.detail = detail
         self.status_code = status_code
         self.action = action
+
+    def __str__(self) -> str:
+        return f"{self.sentence} ({self.detail})" if self.detail else self.sentence
+
+    def redact(self, redacted: Callable[[str], str]) -> None:
+        """Pass the detail, which may quote the server, through `redacted`."""
+        self.detail = redacted(self.detail)
+        self.args = (self.detail,)
 
 
 class Unreachable(ApiError):
@@ -214,6 +222,12 @@ class TooLarge(Refused):
     """The request's body is larger than the server takes (HTTP 413)."""
 
     sentence = "this is larger than Worksection takes"
+
+
+class AttachmentUnreadable(ApiError):
+    """A file that was to be sent can't be read, or isn't of the size it was said to be."""
+
+    sentence = "a file that was to be sent can't be read"
 
 
 class OutcomeUnknown(ApiError):

@@ -9,7 +9,9 @@ get_projects, get_all_tasks, get_comments, get_files, get_events and get_users.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -174,3 +176,76 @@ def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     Raises msgspec.DecodeError, of which ValidationError is one.
     """
     return msgspec.json.decode(data, type=kind, strict=False, dec_hook=_decode_hook)
+
+
+def decode_many(answer: Answer, kind: type[T]) -> list[T]:
+    """The list that the answer's data is, each thing as a `kind`; empty where there is none.
+
+    Thing by thing, so that one odd value costs only itself the slow way, and so that other threads get
+    their turn in between. What can't be a `kind` at all is left out.
+    """
+    found = []
+    for raw in _listed(answer.data):
+        thing = _decode_thing(raw, kind)
+        if thing is not None:
+            found.append(thing)
+    return found
+
+
+def decode_one(answer: Answer, kind: type[T]) -> T | None:
+    """The one thing that the answer's data is (or the first of a list), or None where there is none."""
+    if bytes(memoryview(answer.data)[:1]) == b"{":
+        return _decode_thing(answer.data, kind)
+    return next(iter(decode_many(answer, kind)), None)
+
+
+def _listed(data: msgspec.Raw) -> list[msgspec.Raw]:
+    """The things of a list; PHP also writes a list as an object with numbers for names."""
+    if not memoryview(data).nbytes:
+        return []
+    try:
+        return decode(data, list[msgspec.Raw])
+    except msgspec.ValidationError:
+        pass
+    try:
+        return list(decode(data, dict[str, msgspec.Raw]).values())
+    except msgspec.ValidationError:
+        return []
+
+
+def _decode_thing(raw: msgspec.Raw, kind: type[T]) -> T | None:
+    try:
+        return decode(raw, kind)
+    except msgspec.ValidationError:
+        thing: T | None = _fitted(decode(raw, Any), kind)
+        return thing
+
+
+def _fitted(value: Any, kind: Any) -> Any:
+    """`value` as a `kind` as far as it fits; None where it doesn't, so that the default stands."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return next(
+            (f for a in arguments if a is not NoneType and (f := _fitted(value, a)) is not None), None
+        )
+    if origin is list:
+        if not isinstance(value, list | dict):
+            return None
+        things = value if isinstance(value, list) else value.values()
+        return [fit for thing in things if (fit := _fitted(thing, arguments[0])) is not None]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if not isinstance(value, dict):
+            return None
+        fields = {name: _fitted(value[name], hint) for name, hint in _hints(kind).items() if name in value}
+        return kind(**{name: fit for name, fit in fields.items() if fit is not None})
+    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_decode_hook)
+    except msgspec.ValidationError:
+        return None
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
