@@ -1,0 +1,108 @@
+"""Open spooled files: what a program holds while it reads and writes one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from wsfs.uploads.contents import Contents, translating
+from wsfs.uploads.nodes import Spooled
+
+
+class OpenFile:
+    """One spooled file that is open: the descriptor that all its handles share.
+
+    It stays valid when the node is renamed, deleted, or uploaded. `killed` gathers that a writer of it was
+    ended by a signal.
+    """
+
+    def __init__(self, node: Spooled, descriptor: int) -> None:
+        self.node = node
+        self.descriptor = descriptor
+        self.handles: set[SpoolHandle] = set()
+        self.removed = False
+        self.killed = False
+
+    def replace(self, descriptor: int) -> None:
+        """Let every handle work on another content; takes the descriptor over."""
+        os.dup2(descriptor, self.descriptor, inheritable=False)
+        os.close(descriptor)
+
+    def others_unflushed(self, handle: SpoolHandle) -> bool:
+        """Whether another handle has written since its last flush."""
+        return any(other.unflushed for other in self.handles if other is not handle)
+
+
+class SpoolHandle:
+    """What one open(2) of a spooled file gives; made by `Spool.open`, given back to `Spool.release`.
+
+    `read` and `write` touch the page cache only, and don't wait. Not for several threads.
+    """
+
+    def __init__(
+        self,
+        opened: OpenFile,
+        contents: Contents,
+        changing: Callable[[OpenFile], None],
+        *,
+        writes: bool,
+        pid: int,
+        now_ns: Callable[[], int],
+    ) -> None:
+        self.opened = opened
+        self.writes = writes
+        self.pid = pid
+        self.killed = False
+        self.wrote = False
+        self.unflushed = False
+        self.released = False
+        self._contents = contents
+        self._changing = changing
+        self._now_ns = now_ns
+
+    @property
+    def inode(self) -> int:
+        """The inode it was opened by."""
+        return self.opened.node.inode
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; fewer only at the end of the file."""
+        with translating("a file of the upload spool can't be read"):
+            return os.pread(self.opened.descriptor, length, offset)
+
+    def write(self, offset: int, data: bytes) -> int:
+        """Write all of `data` at `offset`; returns its length.
+
+        Errors: NoSpace, SpoolBroken. While the file is being sent its content is first copied, here and now:
+        `Spool.write` does the same without holding everyone up.
+        """
+        node = self.opened.node
+        self._contents.need_room(len(data))
+        self._changing(self.opened)
+        done = 0
+        with translating("a file of the upload spool can't be written"):
+            view = memoryview(data)
+            try:
+                while done < len(data):
+                    done += os.pwrite(self.opened.descriptor, view[done:], offset + done)
+            finally:
+                self._changed()
+                if done:
+                    node.size = max(node.size, offset + done)
+        return done
+
+    def resize(self, size: int) -> None:
+        """Cut the file to `size` bytes, or lengthen it with zeros; Spool.truncate is what programs get."""
+        self._changing(self.opened)
+        with translating("a file of the upload spool can't be written"):
+            os.ftruncate(self.opened.descriptor, size)
+        self._changed()
+        self.opened.node.size = size
+        for other in self.opened.handles:
+            other.unflushed = other.unflushed or other.writes
+
+    def _changed(self) -> None:
+        node = self.opened.node
+        node.version += 1
+        node.mtime_ns = node.ctime_ns = self._now_ns()
+        self.wrote = self.unflushed = True

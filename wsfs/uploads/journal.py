@@ -1,0 +1,252 @@
+"""The journal: what the spool holds, in SQLite, so that no crash loses it.
+
+One thread owns the database. Whatever was asked for while it was busy becomes one transaction, with
+synchronous=FULL: sixteen writers share one fsync. What is asked for first is on disk first, so a row can rely
+on any that was queued before it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from wsfs.uploads.errors import NoSpace, SpoolBroken, UploadError
+from wsfs.uploads.nodes import NODE_COLUMNS, BatchRecord, Spooled
+from wsfs.uploads.states import State
+
+_log = logging.getLogger(__name__)
+
+_SCHEMA = """
+create table if not exists nodes (
+    inode integer primary key, parent integer not null, name text not null, is_dir integer not null,
+    state text not null, mode integer not null, uid integer not null, gid integer not null,
+    atime_ns integer not null, mtime_ns integer not null, ctime_ns integer not null,
+    size integer not null, error text, remote_id integer, content text not null,
+    content_stamp integer not null, closed integer not null, uncertain integer not null,
+    shadow integer not null, released integer not null, batch integer,
+    created_at real not null, changed_at real not null);
+create table if not exists batches (
+    id integer primary key, kind text not null, project integer not null, task integer not null,
+    directory integer, is_drop integer not null, known text not null, result integer);
+create table if not exists recent (
+    parent integer not null, name text not null, sent_at real not null, primary key (parent, name));
+create table if not exists meta (key text primary key, value integer not null);
+"""
+
+Operation = tuple[str, tuple[Any, ...]]
+"""One SQL statement and its values."""
+
+_PUT_NODE = (
+    f"insert or replace into nodes ({', '.join(NODE_COLUMNS)}) values ({', '.join('?' * len(NODE_COLUMNS))})"
+)
+
+
+def put_node(node: Spooled) -> Operation:
+    """Write a node's row as it is now; what changes later needs another."""
+    return _PUT_NODE, tuple(
+        value.value if isinstance(value := getattr(node, column), State) else value for column in NODE_COLUMNS
+    )
+
+
+def delete_node(inode: int) -> Operation:
+    """Remove a node's row."""
+    return "delete from nodes where inode = ?", (inode,)
+
+
+def put_batch(batch: BatchRecord) -> Operation:
+    """Write a batch's row."""
+    return (
+        "insert or replace into batches values (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(batch.id, batch.kind, batch.project, batch.task, batch.directory, batch.drop),
+            *(json.dumps(sorted(batch.known)), batch.result),
+        ),
+    )
+
+
+def delete_batch(batch_id: int) -> Operation:
+    """Remove a batch's row."""
+    return "delete from batches where id = ?", (batch_id,)
+
+
+def put_recent(parent: int, name: str, sent_at: float) -> Operation:
+    """Remember that a file of this name was uploaded at `sent_at` (unix seconds)."""
+    return "insert or replace into recent values (?, ?, ?)", (parent, name, sent_at)
+
+
+def delete_recent(before: float) -> Operation:
+    """Forget the uploads before that moment (unix seconds)."""
+    return "delete from recent where sent_at < ?", (before,)
+
+
+def put_meta(key: str, value: int) -> Operation:
+    """Remember a number under a name."""
+    return "insert or replace into meta values (?, ?)", (key, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """All that the journal held when it was opened."""
+
+    nodes: list[Spooled]
+    batches: list[BatchRecord]
+    recent: dict[tuple[int, str], float]
+    meta: dict[str, int]
+
+
+@dataclasses.dataclass(eq=False)
+class _Order:
+    operations: Sequence[Operation]
+    done: trio.Event | None = None
+    error: UploadError | None = None
+
+
+class Journal:
+    """The database of a spool, at `path` (made where it is missing, readable by its user alone).
+
+    `open` and `close` are called once each. Errors: NoSpace where the disk is full, else SpoolBroken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    async def open(self) -> Stored:
+        """Open the database, start its thread, and read everything."""
+        self._token = trio.lowlevel.current_trio_token()
+        database, contents = await trio.to_thread.run_sync(self._connect)
+        self._thread = threading.Thread(
+            target=self._write, args=(database,), name="wsfs-journal", daemon=True
+        )
+        self._thread.start()
+        return contents
+
+    async def close(self) -> None:
+        """Write what is queued, and close; nothing can be committed afterwards."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._orders.put(None)
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(thread.join)
+
+    async def commit(self, *operations: Operation) -> None:
+        """Write the operations, together or not at all, and return when they are on disk.
+
+        A cancelled wait doesn't take them back: they are written all the same.
+        """
+        order = _Order(operations, trio.Event())
+        self._put(order)
+        assert order.done is not None
+        await order.done.wait()
+        if order.error is not None:
+            raise order.error
+
+    def post(self, *operations: Operation) -> None:
+        """Queue the operations and don't wait: they are on disk before anything that is committed later."""
+        self._put(_Order(operations))
+
+    def _put(self, order: _Order) -> None:
+        if self._thread is None:
+            raise SpoolBroken("the spool is closed")
+        self._orders.put(order)
+
+    def _connect(self) -> tuple[sqlite3.Connection, Stored]:
+        try:
+            self._path.touch(mode=0o600)
+            database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            database.execute("pragma journal_mode = wal")
+            database.execute("pragma synchronous = full")
+            database.executescript(_SCHEMA)
+            return database, _read(database)
+        except (sqlite3.Error, OSError) as error:
+            raise _translated(error) from error
+
+    def _write(self, database: sqlite3.Connection) -> None:
+        """The thread: take all that is queued, write it, tell who waits; until None comes."""
+        ending = False
+        while not ending:
+            orders = [self._orders.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    orders.append(self._orders.get_nowait())
+            ending = None in orders
+            group = [order for order in orders if order is not None]
+            if group:
+                self._write_group(database, group)
+        database.close()
+
+    def _write_group(self, database: sqlite3.Connection, group: list[_Order]) -> None:
+        error = _transact(database, [operation for order in group for operation in order.operations])
+        for order in group:
+            # One order's fault must not fail the others', so each gets its own second chance.
+            alone = error is not None and len(group) > 1
+            order.error = _transact(database, order.operations) if alone else error
+            if order.done is None and order.error is not None:
+                _log.error("The upload journal could not be written: %s", order.error)
+        events = [order.done for order in group if order.done is not None]
+        if events:
+            assert self._token is not None
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(_set_all, events)
+
+
+def _set_all(events: list[trio.Event]) -> None:
+    for event in events:
+        event.set()
+
+
+def _transact(database: sqlite3.Connection, operations: Sequence[Operation]) -> UploadError | None:
+    try:
+        database.execute("begin immediate")
+        for sql, values in operations:
+            database.execute(sql, values)
+        database.execute("commit")
+    except (sqlite3.Error, OverflowError, ValueError) as error:
+        # The last two: a value that SQLite can't hold, as a name that isn't UTF-8.
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("rollback")
+        return _translated(error)
+    return None
+
+
+def _translated(error: Exception) -> UploadError:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return NoSpace("there is no room left for the upload journal")
+    return SpoolBroken(f"the upload journal can't be used: {error}")
+
+
+def _read(database: sqlite3.Connection) -> Stored:
+    nodes = []
+    for row in database.execute(f"select {', '.join(NODE_COLUMNS)} from nodes order by inode"):
+        fields = dict(zip(NODE_COLUMNS, row, strict=True))
+        for flag in ("is_dir", "closed", "uncertain", "shadow", "released"):
+            fields[flag] = bool(fields[flag])
+        fields["state"] = State(fields["state"])
+        nodes.append(Spooled(**fields))
+    batches = [
+        BatchRecord(
+            id=row[0],
+            kind=row[1],
+            project=row[2],
+            task=row[3],
+            directory=row[4],
+            drop=bool(row[5]),
+            known=frozenset(json.loads(row[6])),
+            result=row[7],
+        )
+        for row in database.execute("select * from batches order by id")
+    ]
+    recent = {(parent, name): sent_at for parent, name, sent_at in database.execute("select * from recent")}
+    return Stored(nodes, batches, recent, dict(database.execute("select key, value from meta")))
