@@ -1,0 +1,53 @@
+"""Serving an emulator: hypercorn under trio, on the loopback interface."""
+
+from __future__ import annotations
+
+import functools
+import logging
+
+import hypercorn.trio
+import trio
+from hypercorn.config import Config
+
+from wsfs.emulator.app import application
+from wsfs.emulator.emulator import Emulator
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(
+    emulator: Emulator,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled; the address, also in `emulator.url`, comes through `task_status`.
+
+    Port 0 is any free one. Raises OSError (in a group) when the port is taken. When it is cancelled, open
+    connections are cut, so that it ends at once. An emulator may be served again afterwards.
+    """
+    config = Config()
+    config.bind = [f"{host}:{port}"]
+    config.errorlog = logger  # what hypercorn and the application report; its lines of mere news are below it
+    config.accesslog = None
+    config.keep_alive_timeout = 75
+    config.keep_alive_max_requests = 1_000_000
+    config.h11_max_incomplete_size = 64 * 1024
+    config.graceful_timeout = 0.5
+    config.include_server_header = False
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+    async with trio.open_nursery() as nursery:
+        emulator.nursery = nursery
+        binds = await nursery.start(
+            functools.partial(hypercorn.trio.serve, application(emulator), config)  # type: ignore[arg-type]
+        )
+        emulator.url = emulator.oauth.account_url = str(binds[0])
+        task_status.started(emulator.url)
+        try:
+            await trio.sleep_forever()
+        finally:
+            emulator.nursery = None
+            for exchange in emulator.exchanges:
+                exchange.cut()
