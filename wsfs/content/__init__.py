@@ -1,0 +1,4 @@
+"""The content of attachments: fetched once, kept on disk, read at the speed of the disk.
+
+`cache` is the disk, `fetch` what readers see of it, `policy` what is fetched and finished.
+"""

@@ -1,0 +1,526 @@
+"""The cache of attachments on disk: what is there, what may come in, what has to go.
+
+Theory of operation
+    Each attachment has one sparse file and an entry that knows which of its bytes are there. Bytes are
+    readable as soon as they are written, and recorded in the index only after an fdatasync: a crash loses
+    what wasn't recorded, and never turns a hole into zeros. Room is reserved before a download begins, for as
+    long as it may grow.
+
+    An entry is in one of two places: in the LRU index (a cachetools.LRUCache whose getsizeof is the entry's
+    charge), from where it may be evicted, or among the held, as long as someone reads it, fills it or has
+    pinned it. `used` = charges of both + what is evicted but not yet unlinked; it never passes the limit less
+    the overhead.
+
+    All changes of state are synchronous functions of the main task; a worker thread only syncs, unlinks and
+    runs SQL on what it was handed. Every await in here may be cancelled: what was not done yet stays noted
+    and is done by the next call.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+from cachetools import LRUCache
+
+from wsfs.content.disk import Disk, free_space
+from wsfs.content.entry import Entry, charge_for
+from wsfs.content.errors import WrongSize
+
+logger = logging.getLogger(__name__)
+
+MIB = 1 << 20
+BATCH = 32  # entries in one commit: bounds the index's log, which counts against the limit
+
+
+class Cache:
+    """The disk cache in `directory`: never more than `limit` bytes, never less than `floor` bytes left free.
+
+    One task opens it (`async with`, or `start` and `close`); all other calls come from the same trio thread.
+    It starts no tasks of its own: while `wants_record`, someone has to await `record`. `descriptors` files at
+    most are kept open.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        limit: int,
+        *,
+        floor: int = 256 * MIB,
+        descriptors: int = 256,
+        free_space: Callable[[Path], int] = free_space,
+        step: int = 16 * MIB,
+        pause: float = 2.0,
+    ) -> None:
+        self.directory = directory
+        self.limit = limit
+        self.floor = floor
+        self.hits = 0
+        self.misses = 0
+        self._disk = Disk(directory)
+        self._free_space = free_space
+        self._step = step  # bytes and seconds after which what came is recorded though more is to come
+        self._pause = pause
+        self._slack = min(256 * 1024, limit // 4)  # the index may grow by this between two looks
+        self._idle: LRUCache[int, Entry] = LRUCache(sys.maxsize, getsizeof=_charge)
+        self._held: dict[int, Entry] = {}
+        self._held_charge = 0
+        self._doomed: dict[str, int] = {}  # name → charge: out of the index, not yet unlinked
+        self._gone: dict[str, int] = {}  # name → file id: rows to delete
+        self._dirty: dict[str, Entry] = {}
+        self._touched: dict[str, Entry] = {}
+        self._touched_since = 0.0
+        self._descriptors: LRUCache[str, Entry] = _Descriptors(descriptors)
+        self._serial = 0
+        self._making_room = trio.Lock()
+        self._recording = trio.Lock()
+        self._fsync_limiter = trio.CapacityLimiter(1)
+        self._unlink_limiter = trio.CapacityLimiter(2)
+
+    # ------------------------------------------------------------------ opening and closing
+
+    async def start(self) -> None:
+        """Lock and load. Raises CacheBusy (another process has it) or CacheUnusable."""
+        rows = await trio.to_thread.run_sync(self._disk.open)
+        over = []
+        budget = self._budget
+        for row in reversed(rows):  # the last used first: where the limit was lowered, the others go
+            entry = Entry.from_row(row)
+            self._serial = max(self._serial, row.used)
+            if not entry.pinned and self.used + entry.charge > budget:
+                over.append(entry)
+            else:
+                self._held[row.file_id] = entry
+                self._held_charge += entry.charge
+        for entry in reversed([entry for entry in self._held.values() if not entry.pinned]):
+            self._make_idle(entry)
+        for entry in over:
+            self._doom(entry)
+        if over:
+            await self._unlink_doomed()
+
+    async def close(self) -> None:
+        """Record what is there, close everything, give the lock back; shielded, for a minute at most."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 60):
+            await self.record(uses=True)
+        for entry in tuple(self._descriptors.values()):
+            self._close_descriptor(entry)
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._disk.close)
+
+    async def __aenter__(self) -> Cache:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------ what is there
+
+    @property
+    def used(self) -> int:
+        """Bytes that the files may take, those being filled counted whole."""
+        return int(self._idle.currsize) + self._held_charge + sum(self._doomed.values())
+
+    @property
+    def _budget(self) -> int:
+        return self.limit - self._disk.overhead() - self._slack
+
+    def find(self, file_id: int, size: int) -> Entry | None:
+        """The entry of an attachment; one with another size is of no use, and is dropped unless it is held."""
+        entry = self._held.get(file_id)
+        if entry is None and file_id in self._idle:
+            entry = self._idle[file_id]
+        if entry is not None and entry.size != size:
+            if not entry.holders:
+                self.discard(entry)
+            return None
+        return entry
+
+    def status(self) -> dict[str, int]:
+        """limit and used (bytes, with the index), files, pinned, hits, misses."""
+        held = self._held.values()
+        return {
+            "limit": self.limit,
+            "used": self.used + self._disk.overhead(),
+            "files": len(self._idle) + len(held),
+            "pinned": sum(entry.pinned for entry in held),
+            "hits": self.hits,
+            "misses": self.misses,
+        }
+
+    # ------------------------------------------------------------------ holding
+
+    def hold(self, entry: Entry) -> None:
+        """Keep it from being evicted until `release`; each hold is released once."""
+        entry.holders += 1
+        self._make_held(entry)
+
+    def release(self, entry: Entry) -> None:
+        """Give a hold back; the last one makes it the most recently used."""
+        entry.holders -= 1
+        assert entry.holders >= 0, "released more often than held"
+        if entry.dropped:
+            return
+        self._touch(entry)
+        if not entry.holders and not entry.pinned:
+            self._make_idle(entry)
+
+    def pin(self, entry: Entry, *, pinned: bool = True) -> None:
+        """Never evict it, over restarts (or, with pinned=False, no longer so)."""
+        entry.pinned = pinned
+        self._touch(entry)
+        if pinned:
+            self._make_held(entry)
+        elif not entry.holders:
+            self._make_idle(entry)
+
+    def _touch(self, entry: Entry) -> None:
+        self._serial += 1
+        entry.used = self._serial
+        if not self._touched:
+            self._touched_since = time.monotonic()
+        self._touched[entry.name] = entry
+
+    def _make_held(self, entry: Entry) -> None:
+        if not entry.dropped and entry.file_id not in self._held:
+            self._idle.pop(entry.file_id, None)
+            self._held[entry.file_id] = entry
+            self._held_charge += entry.charge
+
+    def _make_idle(self, entry: Entry) -> None:
+        if self._held.pop(entry.file_id, None) is not None:
+            self._held_charge -= entry.charge
+            self._idle[entry.file_id] = entry
+
+    def _recharge(self, entry: Entry, charge: int) -> None:
+        """Change what a held entry counts."""
+        self._held_charge += charge - entry.charge
+        entry.charge = charge
+
+    # ------------------------------------------------------------------ room
+
+    async def create(self, file_id: int, size: int) -> Entry | None:
+        """Reserve room for an attachment that isn't there and make its file; None where there is no room to be had.
+
+        The entry comes held (the caller owes a `release`), charged whole and filling (the caller owes a
+        `settle`). Whoever calls this twice at once for one id gets the same entry twice.
+        """
+        async with self._making_room:
+            entry = self.find(file_id, size)
+            if entry is None:
+                charge = charge_for(size)
+                if self._held.get(file_id) is not None or not await self._make_room(charge):
+                    return None
+                try:
+                    name, descriptor = self._disk.create(file_id, size)
+                except OSError as error:
+                    logger.warning("The cache can't make a file in %s: %s", self.directory, error)
+                    return None
+                entry = Entry(file_id, size, name)
+                self._remember_descriptor(entry, descriptor)
+                self.hold(entry)
+                entry.filling = True
+                return entry
+            self.hold(entry)
+            if await self._refill(entry):
+                return entry
+            self.release(entry)
+            return None
+
+    async def refill(self, entry: Entry) -> bool:
+        """Reserve room for the rest of a held entry; whether there is. The caller owes a `settle`."""
+        async with self._making_room:
+            return await self._refill(entry)
+
+    async def _refill(self, entry: Entry) -> bool:
+        if entry.filling:
+            return True
+        charge = max(entry.charge, charge_for(entry.size))
+        if not await self._make_room(charge - entry.charge) or entry.dropped:
+            return False
+        self._recharge(entry, charge)
+        entry.filling = True
+        return True
+
+    def settle(self, entry: Entry) -> None:
+        """Nothing more is written to a held entry for now: give back the room that it didn't take."""
+        entry.filling = False
+        if not entry.dropped:
+            self._recharge(entry, min(entry.charge, entry.least_charge))
+            if entry.unrecorded:
+                self._dirty[entry.name] = entry
+
+    async def _make_room(self, charge: int) -> bool:
+        """Evict until `charge` more bytes fit the limit and the floor; False, and nothing evicted, if they can't.
+
+        With the lock held. When it returns True the caller takes the room before its next await.
+        """
+        while True:
+            doomed = sum(self._doomed.values())
+            unwritten = sum(
+                entry.charge - entry.present.total for entry in self._held.values() if entry.filling
+            )
+            lacking = max(
+                self.used + charge - self._budget,
+                self.floor + unwritten + charge - self._free_space(self.directory),
+            )
+            if lacking <= 0:
+                return True
+            if lacking > self._idle.currsize + doomed:
+                return False
+            lacking -= doomed
+            while lacking > 0 and self._idle:
+                _, entry = self._idle.popitem()
+                logger.debug("Evicting attachment %d", entry.file_id)
+                lacking -= entry.charge
+                self._doom(entry)
+            if not await self._unlink_doomed():
+                return False
+
+    def discard(self, entry: Entry) -> None:
+        """Take an entry out, held or not: nothing of it is present any more. Its holders still release it."""
+        if entry.dropped:
+            return
+        self._idle.pop(entry.file_id, None)
+        if self._held.pop(entry.file_id, None) is not None:
+            self._held_charge -= entry.charge
+        self._doom(entry)
+
+    def _doom(self, entry: Entry) -> None:
+        """Note that the file of an entry, which is in no index any more, is to be unlinked, and its row deleted."""
+        self._close_descriptor(entry)
+        entry.dropped = True
+        entry.present.clear()
+        self._dirty.pop(entry.name, None)
+        self._touched.pop(entry.name, None)
+        self._doomed[entry.name] = entry.charge
+        self._gone[entry.name] = entry.file_id
+
+    async def _unlink_doomed(self) -> int:
+        """Unlink what is doomed; how many went."""
+        names = list(self._doomed)
+        removed = await trio.to_thread.run_sync(self._disk.unlink, names, limiter=self._unlink_limiter)
+        for name in removed:
+            self._doomed.pop(name, None)
+        return len(removed)
+
+    async def forget(self, file_id: int) -> None:
+        """Take an attachment out of the cache, pinned or not; one that isn't there is no error."""
+        entry = self._held.get(file_id) or self._idle.get(file_id)
+        if entry is not None:
+            self.discard(entry)
+        if self._doomed:
+            await self._unlink_doomed()
+
+    async def clear(self) -> int:
+        """Evict everything that is neither held nor pinned; the bytes that became free."""
+        freed = int(self._idle.currsize)
+        for entry in tuple(self._idle.values()):
+            self.discard(entry)
+        await self._unlink_doomed()
+        return freed
+
+    async def adopt(self, file_id: int, size: int, path: Path) -> bool:
+        """Move a file in as the whole content of an attachment; whether it was kept. `path` is gone afterwards.
+
+        For what was uploaded from here; nobody may write to it any more. Raises WrongSize (it isn't `size`
+        bytes long) or OSError, and then `path` is left alone. A path that is already gone changes nothing, so
+        it may be called again.
+        """
+        try:
+            status = await trio.to_thread.run_sync(path.stat)
+        except FileNotFoundError:
+            entry = self.find(file_id, size)
+            return entry is not None and entry.complete
+        if status.st_size != size:
+            raise WrongSize(file_id, size, f"{path.name} has {status.st_size:,}")
+        entry = await self.create(file_id, size) if size else None
+        if entry is None or entry.present.total:
+            kept = entry is not None and entry.complete
+        else:
+            self._close_descriptor(entry)
+            try:
+                await trio.to_thread.run_sync(
+                    self._disk.move_in, path, entry.name, limiter=self._unlink_limiter
+                )
+            except BaseException:
+                self.discard(entry)
+                self.release(entry)
+                raise
+            # Another one's download may have opened the old file meanwhile: its bytes are the same, its inode isn't.
+            self._close_descriptor(entry)
+            entry.present.add(0, size)
+            entry.unrecorded = size
+            kept = True
+        if entry is not None:
+            if entry.holders == 1:
+                self.settle(entry)
+            self.release(entry)
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_remove, path, limiter=self._unlink_limiter)
+        return kept
+
+    # ------------------------------------------------------------------ bytes
+
+    def read(self, entry: Entry, offset: int, length: int) -> bytes | None:
+        """Bytes that are present, by one pread; None where the file turns out damaged, and then it is discarded.
+
+        Blocks for as long as the disk takes. The caller made sure that the range is present.
+        """
+        try:
+            descriptor = entry.descriptor
+            if descriptor < 0:
+                descriptor = self._open_descriptor(entry)
+            else:
+                self._descriptors[entry.name]  # makes it the most recently used
+            data = os.pread(descriptor, length, offset)
+            if len(data) == length:
+                return data
+            problem = "it is shorter than it should be"
+        except OSError as error:
+            problem = str(error)
+        logger.warning(
+            "The cached content of attachment %d can't be read and is fetched anew: %s",
+            entry.file_id,
+            problem,
+        )
+        self.discard(entry)
+        return None
+
+    def write(self, entry: Entry, offset: int, data: bytes | memoryview) -> None:
+        """Take in bytes of a filling entry; readable at once, recorded later. Raises OSError."""
+        descriptor = entry.descriptor
+        if descriptor < 0:
+            descriptor = self._open_descriptor(entry)
+        position = offset
+        while True:
+            written = os.pwrite(descriptor, data, position)
+            position += written
+            if written == len(data):
+                break
+            data = memoryview(data)[written:]
+        entry.present.add(offset, position)
+        entry.unrecorded += position - offset
+        if entry.unrecorded >= self._step or time.monotonic() - entry.recorded_at >= self._pause:
+            entry.recorded_at = time.monotonic()
+            self._dirty[entry.name] = entry
+
+    def _open_descriptor(self, entry: Entry) -> int:
+        descriptor = self._disk.open_file(entry.name)
+        self._remember_descriptor(entry, descriptor)
+        return descriptor
+
+    def _remember_descriptor(self, entry: Entry, descriptor: int) -> None:
+        entry.descriptor = descriptor
+        self._descriptors[entry.name] = entry
+
+    def _close_descriptor(self, entry: Entry) -> None:
+        self._descriptors.pop(entry.name, None)
+        _close(entry)
+
+    # ------------------------------------------------------------------ recording
+
+    @property
+    def wants_record(self) -> bool:
+        """Whether `record` has something to do that shouldn't wait."""
+        if self._dirty or self._gone or self._doomed:
+            return True
+        return bool(self._touched) and (
+            len(self._touched) >= 256 or time.monotonic() - self._touched_since > 30
+        )
+
+    async def record(self, *, uses: bool = False) -> None:
+        """Make what is present durable and write it down, in batches; with `uses`, also who was used last.
+
+        Cancelled, it leaves the rest for the next call. An error of the disk is logged; what could not be
+        synced is discarded.
+        """
+        async with self._recording:
+            while self.wants_record or (uses and self._touched):
+                await self._record_batch()
+
+    async def _record_batch(self) -> None:
+        dirty = [self._dirty.pop(name) for name in list(self._dirty)[:BATCH]]
+        touched = [self._touched.pop(name) for name in list(self._touched)[:BATCH]]
+        rows = [(entry, entry.row, entry.unrecorded) for entry in dirty]
+        uses = [(entry.file_id, entry.name, entry.used, entry.pinned) for entry in touched]
+        gone = [(self._gone[name], name) for name in list(self._gone)[:BATCH]]
+        doomed = list(self._doomed)
+        done = False
+
+        def work() -> tuple[list[str], dict[str, OSError], sqlite3.Error | None]:
+            removed = self._disk.unlink(doomed)
+            failed: dict[str, OSError] = {}
+            for row in (row for _, row, _ in rows):
+                try:
+                    self._disk.sync(row.name)
+                except OSError as error:
+                    failed[row.name] = error
+            present = [row for _, row, _ in rows if row.name not in failed]
+            try:
+                self._disk.index.apply(gone=gone, present=present, used=uses)
+            except sqlite3.Error as error:
+                return removed, failed, error
+            return removed, failed, None
+
+        try:
+            removed, failed, refused = await trio.to_thread.run_sync(work, limiter=self._fsync_limiter)
+            done = True
+        finally:
+            if not done:
+                for entry in dirty:
+                    if not entry.dropped:
+                        self._dirty[entry.name] = entry
+                for entry in touched:
+                    if not entry.dropped:
+                        self._touched[entry.name] = entry
+        for name in removed:
+            self._doomed.pop(name, None)
+        if refused is not None:
+            # Safe: nothing is promised that isn't there. After a restart these files are fetched again.
+            logger.warning("The cache's index in %s can't be written: %s", self.directory, refused)
+        for _, name in gone:
+            self._gone.pop(name, None)
+        for name in doomed:
+            if name not in removed:
+                self._doomed.pop(name, None)  # it was logged; the next start tries again
+        for entry, row, unrecorded in rows:
+            if entry.dropped:
+                self._gone.setdefault(entry.name, entry.file_id)
+            elif row.name in failed:
+                logger.warning("Attachment %d can't be kept: %s", entry.file_id, failed[row.name])
+                self.discard(entry)
+            elif refused is None:
+                entry.unrecorded -= unrecorded
+            else:
+                entry.unrecorded = 0
+
+
+class _Descriptors(LRUCache[str, Entry]):
+    """Entries with an open descriptor, by name: whoever falls out is closed."""
+
+    def popitem(self) -> tuple[str, Entry]:
+        name, entry = super().popitem()
+        _close(entry)
+        return name, entry
+
+
+def _close(entry: Entry) -> None:
+    descriptor, entry.descriptor = entry.descriptor, -1
+    if descriptor >= 0:
+        os.close(descriptor)
+
+
+def _charge(entry: Entry) -> int:
+    return entry.charge
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)

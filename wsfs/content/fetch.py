@@ -1,0 +1,367 @@
+"""Reading attachments: from the cache where they are there, else by one download that serves everybody who reads.
+
+Theory of operation
+    What is being read has one `_Attachment`, however many readers it has. It holds the cache's entry, so that
+    nothing that is open is evicted, and the running streams. A read looks in a loop: what is present is read;
+    what isn't has a stream that will bring it, or gets one; then it waits for its own range and looks again.
+    Streams are tasks of the nursery that was handed in and outlive their readers where the policy says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+from cachetools import TTLCache
+
+from wsfs.api.pacing import Lane
+from wsfs.content.cache import Cache
+from wsfs.content.entry import Entry
+from wsfs.content.errors import ContentClosed, WrongSize
+from wsfs.content.policy import Policy
+from wsfs.content.source import Network, Source
+from wsfs.content.stream import Stream
+from wsfs.content.transfer import Transfer
+from wsfs.content.window import Window
+
+logger = logging.getLogger(__name__)
+
+PIECE = 1 << 20
+"""What is read of a window at once."""
+MEMORY = 1.0
+"""Seconds for which a failure answers further reads, so that a program that hammers doesn't cost a request each."""
+
+
+class Content:
+    """The content of an account's attachments. Belongs to one trio thread; its tasks live in `nursery`.
+
+    `download` makes one request (see Source). `ranges` is what an earlier mount found out about the server,
+    `on_ranges` is called when something else is found. The cache is the caller's: started before, closed
+    after the nursery's end.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        download: Source,
+        nursery: trio.Nursery,
+        *,
+        deadline: float = 30.0,
+        ranges: bool | None = None,
+        on_ranges: Callable[[bool], None] | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        self.cache = cache
+        self.policy = policy or Policy()
+        self.network = Network(download, deadline=deadline, ranges=ranges, on_ranges=on_ranges)
+        self.failures: TTLCache[int, Exception] = TTLCache(1024, MEMORY, timer=trio.current_time)
+        self._nursery = nursery
+        self._open: dict[int, _Attachment] = {}
+        self._recording = False
+
+    def open(self, file_id: int, size: int, lane: Lane) -> Reader:
+        """A reader of the attachment that has `size` bytes by the API. No request, no waiting; close it."""
+        attachment = self._open.get(file_id)
+        if attachment is not None and attachment.size != size:
+            attachment.stale = (
+                True  # a file id names one content for ever; where the API says otherwise, believe the newer
+            )
+            attachment.stop()
+            if attachment.entry is not None:
+                self.cache.discard(attachment.entry)
+            attachment = None
+        if attachment is None:
+            attachment = self._open[file_id] = _Attachment(self, file_id, size)
+        return Reader(attachment, lane)
+
+    def cached_percent(self, file_id: int, size: int) -> int:
+        """How much of it is on this machine, rounded down."""
+        if size == 0:
+            return 100
+        entry = self.cache.find(file_id, size)
+        return entry.present.total * 100 // size if entry is not None else 0
+
+    async def adopt(self, file_id: int, size: int, path: Path) -> None:
+        """Move a file in as the content of a new attachment: see Cache.adopt. Costs no request."""
+        await self.cache.adopt(file_id, size, path)
+        self.record_soon()
+
+    async def forget(self, file_id: int) -> None:
+        """It vanished on the server: out of the cache. Who has it open sees what a new download says."""
+        attachment = self._open.get(file_id)
+        if attachment is not None:
+            attachment.stop()
+        await self.cache.forget(file_id)
+        self.record_soon()
+
+    def status(self) -> dict[str, int]:
+        """limit, used, files, pinned, hits, misses of the cache; downloads (requests made), open, streams (running)."""
+        return {
+            **self.cache.status(),
+            "downloads": self.network.requests,
+            "open": len(self._open),
+            "streams": sum(len(attachment.streams) for attachment in self._open.values()),
+        }
+
+    # ------------------------------------------------------------------ for _Attachment
+
+    def spawn(self, stream: Stream) -> None:
+        """Let a stream run."""
+        self._nursery.start_soon(stream.run)
+
+    def record_soon(self) -> None:
+        """Have the cache record, in the background, if it wants to."""
+        if not self._recording and not self.network.closed and self.cache.wants_record:
+            self._recording = True
+            self._nursery.start_soon(self._record)
+
+    async def _record(self) -> None:
+        try:
+            await self.cache.record()
+        except Exception:
+            logger.exception("The cache couldn't record what it has")
+        finally:
+            self._recording = False
+
+    def ended(self, attachment: _Attachment) -> None:
+        """Nobody reads it and nothing runs for it."""
+        if self._open.get(attachment.file_id) is attachment:
+            del self._open[attachment.file_id]
+
+
+class _Attachment:
+    """What is shared by the readers and streams of one attachment."""
+
+    def __init__(self, content: Content, file_id: int, size: int) -> None:
+        self.content = content
+        self.file_id = file_id
+        self.size = size
+        self.readers = 0
+        self.streams: list[Stream] = []
+        self.stale = False
+        self.unkept = False  # the disk failed: go on without it
+        self._starting = trio.Lock()
+        self.entry: Entry | None = content.cache.find(file_id, size)
+        if self.entry is not None:
+            content.cache.hold(self.entry)
+
+    def stop(self) -> None:
+        """End all streams; what came in stays."""
+        for stream in self.streams:
+            stream.stop()
+
+    def reader_left(self) -> None:
+        """A reader closed. What it paid for is finished, unless that is large and barely begun."""
+        self.readers -= 1
+        if self.readers:
+            return
+        present = self.entry.present.total if self.entry is not None else 0
+        finish = self.content.policy.finishes(self.size, present)
+        for stream in self.streams:
+            if isinstance(stream, Window) or not finish:
+                stream.stop()
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self.readers or self.streams:
+            return
+        self._let_go()
+        self.content.ended(self)
+        self.content.record_soon()
+
+    def _let_go(self) -> None:
+        entry, self.entry = self.entry, None
+        if entry is not None:
+            if entry.filling:
+                self.content.cache.settle(entry)
+            self.content.cache.release(entry)
+
+    def _stream_ended(self, stream: Stream) -> None:
+        self.streams.remove(stream)
+        content = self.content
+        if stream.failure is not None:
+            content.failures[self.file_id] = stream.failure
+        if isinstance(stream, Transfer):
+            self.unkept = self.unkept or stream.disk_failed
+            if self.entry is not None and not any(isinstance(other, Transfer) for other in self.streams):
+                content.cache.settle(self.entry)
+        content.record_soon()
+        self._end_if_idle()
+
+    # ------------------------------------------------------------------ reading
+
+    async def read(self, offset: int, end: int, lane: Lane) -> bytes:
+        """`[offset, end)`, which lies inside the attachment, as soon as all of it is there."""
+        part = await self._next(offset, end, lane)
+        if len(part) == end - offset:
+            return part
+        parts = [part]
+        offset += len(part)
+        while offset < end:
+            part = await self._next(offset, end, lane)
+            parts.append(part)
+            offset += len(part)
+        return b"".join(parts)
+
+    async def _next(self, offset: int, end: int, lane: Lane) -> bytes:
+        """Some bytes from `offset` on: one at least, up to `end` at most."""
+        content = self.content
+        while True:
+            self._check()
+            if self.entry is not None and self.entry.dropped:
+                self._let_go()
+            entry = self.entry
+            if entry is not None and (run := entry.present.run_end(offset)) > offset:
+                data = content.cache.read(entry, offset, min(run, end) - offset)
+                if data is not None:
+                    return data
+                continue
+            stream = self._choose(offset)
+            if stream is None:
+                if self._full():
+                    await trio.sleep(content.policy.look_again)
+                else:
+                    await self._start(offset, lane)
+                continue
+            stream.promote(lane)
+            patience = self._patience(stream, offset)
+            if isinstance(stream, Window):
+                data = await stream.fetch(offset, min(end, offset + PIECE), patience)
+                if data:
+                    return data
+            else:
+                limit = entry.present.gap_end(offset, end) if entry is not None else end
+                await stream.reach(limit, patience)
+
+    def _check(self) -> None:
+        if self.content.network.closed:
+            raise ContentClosed("the drive is being unmounted")
+        if not self.readers:
+            raise ContentClosed(f"attachment {self.file_id} was closed")
+        if self.stale:
+            raise WrongSize(self.file_id, self.size, "Worksection tells another size now")
+
+    def _choose(self, offset: int) -> Stream | None:
+        """The running stream to wait at for the missing byte `offset`; None where a new one is better."""
+        network, policy = self.content.network, self.content.policy
+        behind: Stream | None = None
+        for stream in self.streams:
+            if isinstance(stream, Window) and stream.holds(offset):
+                return stream
+            if stream.position <= offset and (behind is None or stream.position > behind.position):
+                behind = stream
+        if behind is None:
+            return None
+        if network.ranges is False or not behind.opened:
+            return behind
+        if offset - behind.position <= policy.near(behind.pace):
+            return behind
+        return behind if self._full() else None
+
+    def _full(self) -> bool:
+        """Whether no more streams may run; makes room where a running one has no readers."""
+        if len(self.streams) < self.content.policy.streams:
+            return False
+        unread = [stream for stream in self.streams if not stream.readers]
+        if unread and not any(stream.stopping for stream in self.streams):
+            min(unread, key=lambda stream: stream.wanted_at).stop()
+        return True
+
+    def _patience(self, stream: Stream, offset: int) -> float:
+        """Seconds until it is worth while to look whether a range would be faster."""
+        policy = self.content.policy
+        if self.content.network.ranges is False or offset - stream.position <= policy.near_least:
+            return float("inf")
+        return policy.look_again
+
+    async def _start(self, offset: int, lane: Lane) -> None:
+        """Start a stream for the missing byte `offset`, unless another reader did so meanwhile."""
+        content = self.content
+        async with self._starting:
+            if self._choose(offset) is not None or self._full():
+                return
+            failure = content.failures.get(self.file_id)
+            if failure is not None:
+                raise failure.with_traceback(None)
+            kept = await self._reserve()
+            self._check()
+            entry = self.entry
+            if entry is not None and entry.present.covers(offset, offset + 1):
+                return
+            network = content.network
+            start = content.policy.start(
+                entry.present.gap_start(offset) if kept and entry is not None else 0,
+                offset,
+                ranges=network.ranges,
+                rate=network.rate,
+                alone=not self.streams,
+            )
+            stream: Stream
+            if kept and entry is not None:
+                stream = Transfer(
+                    network, content.cache, entry, start, lane, self.streams, self._stream_ended, content.record_soon
+                )  # fmt: skip
+            else:
+                stream = Window(network, self.file_id, self.size, start, offset, lane, self._stream_ended)
+            self.streams.append(stream)
+            content.spawn(stream)
+
+    async def _reserve(self) -> bool:
+        """Have room in the cache for the rest of the attachment; whether there is."""
+        if self.unkept:
+            return False
+        cache = self.content.cache
+        if self.entry is not None:
+            return await cache.refill(self.entry)
+        entry = await cache.create(self.file_id, self.size)
+        if entry is None:
+            return False
+        self.entry = entry
+        return True
+
+
+class Reader:
+    """An open attachment; read from one or many tasks. Made by Content.open, owned by the caller, who closes it."""
+
+    __slots__ = ("_attachment", "_closed", "lane", "size")
+
+    def __init__(self, attachment: _Attachment, lane: Lane) -> None:
+        attachment.readers += 1
+        self._attachment = attachment
+        self._closed = False
+        self.lane = lane
+        self.size = attachment.size
+
+    def read_now(self, offset: int, length: int) -> bytes | None:
+        """min(length, size - offset) bytes by one pread, or None where not all of them are here: then await `read`."""
+        end = min(offset + length, self.size)
+        if end <= offset:
+            return b""
+        entry = self._attachment.entry
+        if entry is None or not entry.present.covers(offset, end):
+            return None
+        cache = self._attachment.content.cache
+        data = cache.read(entry, offset, end - offset)
+        if data is not None:
+            cache.hits += 1
+        return data
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """min(length, size - offset) bytes, none beyond the end; waits for a download where they aren't here.
+
+        Doesn't yield where they are. Waits as long as bytes move. Raises the API's errors, WrongSize,
+        ContentClosed. Cancellation leaves the download running for others and for the cache.
+        """
+        data = self.read_now(offset, length)
+        if data is not None:
+            return data
+        self._attachment.content.cache.misses += 1
+        return await self._attachment.read(offset, min(offset + length, self.size), self.lane)
+
+    def close(self) -> None:
+        """Leave; the last one out may end the download (see Policy.finishes). May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._attachment.reader_left()
