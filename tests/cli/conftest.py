@@ -1,0 +1,138 @@
+"""A drive that exists in a table and at a socket alone, for the commands to talk to."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import pytest
+import trio
+
+from wsfs import control, mountinfo
+from wsfs.cli import main
+from wsfs.control import ControlError, Progress
+
+
+class FakeDrive:
+    """Serves the control socket of `mountpoint` from a thread, and stands in the table of mounts till it is stopped."""
+
+    def __init__(self, mountpoint: Path, table: Path) -> None:
+        self.mountpoint = mountpoint
+        self.table = table
+        self.calls: list[tuple[str, str | None]] = []
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.refusals: dict[str, str] = {}
+        self.unmounts_when_stopped = True
+        self._started = threading.Event()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope: trio.CancelScope | None = None
+        self._thread = threading.Thread(target=trio.run, args=(self._serve,))
+
+    def start(self) -> None:
+        with self.table.open("a") as table:
+            print(self._row, file=table)
+        self._thread.start()
+        assert self._started.wait(10)
+
+    def end(self) -> None:
+        """Stop serving, as when the process dies: the table keeps its row."""
+        assert self._token is not None and self._scope is not None
+        if self._thread.is_alive():
+            self._token.run_sync_soon(self._scope.cancel)
+        self._thread.join(10)
+
+    @property
+    def _row(self) -> str:
+        place = str(self.mountpoint).replace(" ", "\\040")
+        return f"9 1 0:9 / {place} rw - fuse.wsfs acme rw,user_id={os.geteuid()},group_id=0"
+
+    async def _serve(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as self._scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(control.serve_control, self, control.control_path(self.mountpoint))
+                self._started.set()
+
+    def _answer(self, command: str, path: str | None = None) -> dict[str, Any]:
+        self.calls.append((command, path))
+        if command in self.refusals:
+            raise ControlError(self.refusals[command])
+        return self.answers.get(command, {})
+
+    def status(self) -> dict[str, Any]:
+        return self._answer("status")
+
+    def uploads(self) -> dict[str, Any]:
+        return self._answer("uploads")
+
+    async def flush(self, path: str | None, progress: Progress) -> dict[str, Any]:
+        await progress({"files": 2, "files_done": 1, "bytes": 100, "bytes_done": 50, "current": "a\n.txt"})
+        return self._answer("flush", path)
+
+    async def send(self, path: str) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return self._answer("send", path)
+
+    async def refresh(self, path: str | None) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return self._answer("refresh", path)
+
+    def stop(self) -> None:
+        self.calls.append(("stop", None))
+        if self.unmounts_when_stopped:
+            rows = self.table.read_text().replace(self._row + "\n", "")
+            self.table.write_text(rows)
+        assert self._scope is not None
+        self._scope.cancel()
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table of mounts with a root alone; sockets lie below tmp_path too."""
+    path = tmp_path / "mountinfo"
+    path.write_text("1 0 0:1 / / rw - ext4 /dev/vda rw\n")
+    monkeypatch.setattr(mountinfo, "MOUNTINFO", path)
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    return path
+
+
+@pytest.fixture
+def add_drive(tmp_path: Path, table: Path) -> Iterator[Callable[[str], FakeDrive]]:
+    """Starts drives by name; they end with the test."""
+    drives: list[FakeDrive] = []
+
+    def add(name: str) -> FakeDrive:
+        place = tmp_path.resolve() / name
+        place.mkdir()
+        drive = FakeDrive(place, table)
+        drive.start()
+        drives.append(drive)
+        return drive
+
+    yield add
+    for drive in drives:
+        drive.end()
+
+
+@pytest.fixture
+def drive(add_drive: Callable[[str], FakeDrive]) -> FakeDrive:
+    return add_drive("Work section")
+
+
+@pytest.fixture
+def wsfs(table: Path) -> Callable[..., click.testing.Result]:
+    """Runs a command line in this process."""
+
+    def run(*arguments: str | Path, **rest: Any) -> click.testing.Result:
+        result = click.testing.CliRunner().invoke(main, [str(word) for word in arguments], **rest)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run

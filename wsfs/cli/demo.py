@@ -1,0 +1,187 @@
+"""`wsfs demo`: an emulated account and its drive in one, until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import click
+
+from wsfs import mountinfo
+from wsfs.cli import daemon, logs, preflight, running
+from wsfs.cli.errors import UserError
+from wsfs.cli.umount import clear
+from wsfs.config import Settings, resolve
+
+START_SECONDS = 60.0
+_URL = re.compile(r"http://[\w.\[\]:-]+:\d+")
+_KEY = re.compile(r"\b[0-9a-f]{32}\b")
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """A running emulator: its address and its account's API key."""
+
+    url: str
+    api_key: str
+
+
+@click.command(short_help="Try wsfs with an account that exists on this machine alone.")
+@click.argument("mountpoint", default="Worksection", type=click.Path())
+@click.option("-o", "mount_options", metavar="OPTIONS", multiple=True, help="As for `wsfs mount`.")
+@click.option("--debug", is_flag=True, help="Log everything that is done.")
+def demo(mountpoint: str, mount_options: tuple[str, ...], debug: bool) -> None:
+    """Mount a made-up account at MOUNTPOINT, ./Worksection if not given, until Ctrl-C.
+
+    The account is an emulator on this machine: nothing leaves it, and nothing is left of it afterwards. As the
+    real service does, it answers one request a second.
+
+    \b
+    wsfs demo
+    wsfs demo /tmp/drive -o done=mixed
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # so that everything is cleared away
+    preflight.check_fuse()
+    place = mountinfo.canonical(mountpoint)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_directory(place))
+        preflight.check_mountpoint(place)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wsfs-demo-")))
+        click.echo("Starting the emulator …")
+        account = stack.enter_context(emulator(daemon.wsfs_command("emulator", "--port", "0")))
+        settings = resolve(
+            account.url,
+            place,
+            options={
+                "cache_dir": str(scratch / "cache"),
+                "data_dir": str(scratch / "data"),
+                "log_level": "debug" if debug else "warning",
+            },
+            mount_options=",".join(mount_options),
+            environ={"WSFS_API_KEY": account.api_key},
+            files=(),
+        )
+        logs.set_up(settings.log_level, None)
+        stack.callback(_unmounted, place)
+        running.run(settings, lambda: click.echo(greeting(settings, account)))
+        click.echo("Unmounted; the demo is over.")
+
+
+def greeting(settings: Settings, account: Emulated) -> str:
+    """What a person needs to know once the demo's drive is there."""
+    place = settings.mountpoint
+    shown = Path(os.path.relpath(place)) if place.is_relative_to(Path.cwd()) else place
+    return f"""
+The drive is mounted at {place}
+
+Try, in another terminal or a file manager:
+  ls {shown}
+  ls -lR {shown}
+  cp /etc/hostname {shown}/PROJECT/TASK/      a file copied into a task becomes its attachment
+  wsfs status
+
+The account is emulated on this machine: {account.url}, API key {account.api_key}
+Ctrl-C here unmounts it, and nothing is kept.
+"""
+
+
+@contextlib.contextmanager
+def _directory(place: Path) -> Iterator[None]:
+    """Make the mountpoint if it is missing, and take it away again if it was."""
+    if mountinfo.find(place) is not None:  # not to be touched: preflight has the words
+        yield
+        return
+    try:
+        place.mkdir()
+    except FileExistsError:
+        yield
+        return
+    except OSError as error:
+        raise UserError(f"{place} can't be made: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def _unmounted(place: Path) -> None:
+    """Leave nothing mounted, whatever became of the mount."""
+    mount = mountinfo.find(place)
+    if mount is not None and mount.fstype.startswith("fuse"):
+        clear(place, lazy=True)
+
+
+@contextlib.contextmanager
+def emulator(command: Sequence[str], seconds: float = START_SECONDS) -> Iterator[Emulated]:
+    """Run an emulator as a process of its own, and end it afterwards; UserError when it doesn't start.
+
+    It is in a process group of its own, as Ctrl-C has to reach the drive first, which may have files to send; and
+    the kernel ends it should this process be killed.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            process_group=0,
+            preexec_fn=_dies_with_us(),
+        )
+    except OSError as error:
+        raise UserError(f"the emulator can't be started: {error.strerror}") from error
+    try:
+        yield _introduced(process, seconds)
+    finally:
+        daemon.stop(process)
+
+
+def _introduced(process: subprocess.Popen[str], seconds: float) -> Emulated:
+    """Read what the emulator prints, up to its address and key; the rest is read and dropped."""
+    found: list[Emulated] = []
+    known = threading.Event()
+
+    def read(stream: IO[str]) -> None:
+        text = ""
+        for line in stream:
+            if found:
+                continue
+            text += line
+            url, key = _URL.search(text), _KEY.search(text)
+            if url and key:
+                found.append(Emulated(url[0], key[0]))
+                known.set()
+        known.set()
+
+    assert process.stdout is not None
+    threading.Thread(target=read, args=(process.stdout,), daemon=True).start()
+    known.wait(seconds)
+    if not found:
+        raise UserError("the emulator did not start; `wsfs emulator` shows why")
+    return found[0]
+
+
+def _dies_with_us() -> Callable[[], None] | None:
+    try:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+    except (OSError, AttributeError):
+        return None
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    return ask

@@ -1,0 +1,65 @@
+"""Waiting for uploads, with a bar: what `wsfs flush` and `wsfs umount` have in common.
+
+The mount's progress says `files`, `files_done`, `bytes`, `bytes_done` and `current` (a name); any may be missing.
+Its result says `sent` (a count) and `left`: what could not go, each with `path`, `state` and `reason`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from wsfs import control
+from wsfs.cli.places import Target
+
+
+def flush(target: Target) -> dict[str, Any]:
+    """Have everything pending in `target` sent, showing how far it is; the mount's result. ControlError as `call`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Uploading", total=None, start=False)
+
+        def show(state: dict[str, Any]) -> None:
+            words = "Uploading"
+            if "files" in state:
+                words += f" {state.get('files_done', 0)} of {state['files']} files"
+            if state.get("current"):
+                words += f": {shown(str(state['current']))}"
+            bar.start_task(task)
+            bar.update(
+                task, description=words, total=state.get("bytes"), completed=state.get("bytes_done", 0)
+            )
+
+        return control.call(target.socket, "flush", within=target.within, progress=show)
+
+
+def report(result: dict[str, Any]) -> bool:
+    """Say what was sent and name what was left; False when something was."""
+    left = [item for item in result.get("left", ()) if isinstance(item, dict)]
+    if sent := result.get("sent"):
+        click.echo(f"Sent {count(int(sent), 'file')}.")
+    elif not left:
+        click.echo("Everything is on the server.")
+    for item in left:
+        reason = item.get("reason") or item.get("state") or "not sent"
+        click.echo(f"Not sent: {shown(str(item.get('path', '?')))} ({reason})", err=True)
+    return not left
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def shown(name: str) -> str:
+    """A name fit for a terminal: what could steer it is replaced."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)

@@ -1,0 +1,66 @@
+"""Which mount a command's argument speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsfs import control, mountinfo
+from wsfs.cli.errors import UserError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running mount and the path within it, None being all of it."""
+
+    mountpoint: Path
+    socket: Path
+    within: str | None = None
+
+
+def running(mount: control.LiveMount, within: str | None = None) -> Target:
+    """The target of a mount; UserError when no process serves it."""
+    if mount.socket is None:
+        raise UserError(gone(mount.mountpoint))
+    return Target(mount.mountpoint, mount.socket, within)
+
+
+def gone(mountpoint: Path) -> str:
+    """The sentence for a mount whose process has died."""
+    return f"the process of the mount at {mountpoint} is gone; `wsfs umount {mountpoint}` clears it"
+
+
+def target(path: str) -> Target:
+    """The mount that `path` lies in, without touching it; UserError when it is no mount of wsfs."""
+    place = mountinfo.canonical(path)
+    mount = mountinfo.containing(place)
+    found = control.find_mount(mount.mountpoint) if mount else None
+    if found is None:
+        raise UserError(f"{path} lies in no drive of wsfs; `wsfs status` lists those there are")
+    relative = place.relative_to(found.mountpoint)
+    return running(found, f"/{relative}" if relative.parts else None)
+
+
+def targets(path: str | None) -> list[Target]:
+    """The mount of `path`, or without one every running mount; UserError when there is none."""
+    if path is not None:
+        return [target(path)]
+    mounts = control.live_mounts()
+    if not mounts:
+        raise UserError("nothing is mounted; `wsfs mount ACCOUNT MOUNTPOINT` mounts a drive")
+    if all(mount.socket is None for mount in mounts):
+        return [running(mounts[0])]
+    return [running(mount) for mount in mounts if mount.socket is not None]
+
+
+def mountpoint(path: str) -> control.LiveMount:
+    """The mount at exactly `path`, served or not; UserError when there is none."""
+    place = mountinfo.canonical(path)
+    found = control.find_mount(place)
+    if found is not None:
+        return found
+    mount = mountinfo.containing(place)
+    around = control.find_mount(mount.mountpoint) if mount else None
+    if around is not None:
+        raise UserError(f"{path} is not the mountpoint itself; its drive is mounted at {around.mountpoint}")
+    raise UserError(f"nothing of wsfs is mounted at {place}")
