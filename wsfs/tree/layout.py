@@ -95,7 +95,11 @@ class Tree:
         """The ids of the attachments known of `owner`."""
         return frozenset(self._attachments_of.get(owner, ()))
 
-    def attachments_by_owner(self, directory: Directory) -> list[Owner]:
+    def tasks_of(self, project_id: int) -> list[Directory]:
+        """The tasks and subtasks of a project."""
+        return [self.tasks[id] for id in self._tasks_of.get(project_id, ())]
+
+    def owners_in(self, directory: Directory) -> list[Owner]:
         """The owners whose attachments show in `directory`, the drop task's among them."""
         if directory.kind is Kind.PROJECT:
             owners: list[Owner] = [("project", directory.id)]
@@ -164,27 +168,20 @@ class Tree:
         self._settle()
 
     def set_task(self, records: Iterable[TaskRecord]) -> None:
-        """Add or change one task: the first of `records` is the task, the others are all of its subtasks."""
-        records = list(records)
-        if not records:
-            return
-        told = {record.id for record in records}
-        below = self._below(records[0].id)
-        for id in below - told:
-            self._remove_task(id)
-        self._upsert(records)
+        """Add or change a task and those of its subtasks that `records` hold; others stay."""
+        self._upsert(list(records))
         self._settle()
 
-    def set_attachments(self, owner: Owner, records: Iterable[AttachmentRecord], *, complete: bool) -> None:
-        """Take `records` as attachments of `owner`: all that it has (`complete`), or some."""
+    def set_attachments(self, owner: Owner, records: Iterable[AttachmentRecord]) -> None:
+        """Take `records` as all attachments that are known of `owner`; what was known before and is missing
+        here is gone."""
         records = list(records)
         directory = self.owner_directory(owner)
         if directory is None:
             return
         held = self._attachments_of.setdefault(owner, set())
-        if complete:
-            for id in held - {record.id for record in records}:
-                self._remove_attachment(id)
+        for id in held - {record.id for record in records}:
+            self._remove_attachment(id)
         fallback_ns = self._owner_stamp(owner)
         for record in records:
             self._set_attachment(owner, directory, record, fallback_ns)

@@ -1,0 +1,78 @@
+"""What stat says of a node: the drive's own words for it, which fuse/attributes.py translates."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+
+from wsfs.tree.inodes import Kind
+from wsfs.tree.nodes import Directory, File, Node
+from wsfs.uploads.nodes import Spooled
+
+#: Directories in which nothing can be made, whatever the options say: what they show is worked out from tasks.
+_DERIVED = frozenset({Kind.DONE, Kind.FOLDER, Kind.CONTROL_DIRECTORY})
+WRITABLE_DIRECTORY = stat.S_IFDIR | 0o755
+READ_ONLY_DIRECTORY = stat.S_IFDIR | 0o555
+READ_ONLY_FILE = stat.S_IFREG | 0o444
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """One node's attributes: times in nanoseconds since 1970, size in bytes, `mode` with its type.
+
+    `lasting` says that they hold until the kernel is told otherwise; `live` that the content is made anew at
+    each open, so that no page may be kept.
+    """
+
+    inode: int
+    mode: int
+    size: int
+    uid: int
+    gid: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    lasting: bool = True
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whose the nodes of the account are, and what may be made: from the mount options."""
+
+    uid: int
+    gid: int
+    read_only: bool = False
+    create_projects: bool = False
+
+
+def spooled_attributes(node: Node, spooled: Spooled) -> Attributes:
+    """The attributes of a pending node: those it was given here."""
+    kind = stat.S_IFDIR if spooled.is_dir else stat.S_IFREG
+    mtime_ns = spooled.mtime_ns
+    if isinstance(node, Directory):
+        mtime_ns = max(mtime_ns, node.mtime_ns())
+    return Attributes(
+        node.inode,
+        kind | spooled.mode,
+        spooled.size,
+        spooled.uid,
+        spooled.gid,
+        spooled.atime_ns,
+        mtime_ns,
+        spooled.ctime_ns,
+        lasting=False,
+    )
+
+
+def remote_attributes(node: Node, ownership: Ownership) -> Attributes:
+    """The attributes of a node that the service knows, or that is derived from such."""
+    if isinstance(node, Directory):
+        closed = ownership.read_only or node.kind in _DERIVED
+        if node.kind is Kind.ROOT:
+            closed = closed or not ownership.create_projects
+        mode, size, stamp = (READ_ONLY_DIRECTORY if closed else WRITABLE_DIRECTORY), 0, node.mtime_ns()
+    else:
+        assert isinstance(node, File)
+        mode, size, stamp = READ_ONLY_FILE, node.size, node.stamp_ns
+    return Attributes(node.inode, mode, size, ownership.uid, ownership.gid, stamp, stamp, stamp)

@@ -1,0 +1,90 @@
+"""Extended attributes: what Worksection says of a node beyond stat, and what wsfs does."""
+
+from __future__ import annotations
+
+import datetime
+
+from wsfs.drive import errors
+from wsfs.drive.filesystem import Caller, Drive
+from wsfs.tree.inodes import Kind
+from wsfs.tree.nodes import Directory, File, Node
+
+ID = "user.worksection.id"
+URL = "user.worksection.url"
+AUTHOR = "user.worksection.author"
+DATE = "user.worksection.date"
+STATUS = "user.worksection.status"
+CACHED = "user.wsfs.cached"
+UPLOAD = "user.wsfs.upload"
+
+_NAMES: dict[Kind, tuple[str, ...]] = {
+    Kind.PROJECT: (ID, URL, AUTHOR, DATE, STATUS),
+    Kind.TASK: (ID, URL, AUTHOR, DATE, STATUS),
+    Kind.ATTACHMENT: (ID, URL, AUTHOR, DATE, CACHED),
+    Kind.LOCAL_FILE: (UPLOAD,),
+    Kind.LOCAL_DIRECTORY: (UPLOAD,),
+}
+#: What a bulk answer doesn't tell of a file, so that asking costs a request where it wasn't read yet.
+_DETAILS = frozenset({AUTHOR, DATE})
+
+
+class ExtendedAttributes:
+    """The attributes of a drive's nodes; `account_url` is the address of the account, for links."""
+
+    def __init__(self, drive: Drive, account_url: str, timezone: datetime.tzinfo | None = None) -> None:
+        self._drive = drive
+        self._account_url = account_url.rstrip("/")
+        self._timezone = timezone
+
+    def names(self, inode: int) -> list[str]:
+        """The names that `get` answers for this node; costs nothing. Raises NoSuchName."""
+        return list(_NAMES.get(self._drive.node(inode).kind, ()))
+
+    async def get(self, inode: int, name: str, caller: Caller) -> bytes:
+        """The value of one attribute, UTF-8. Raises NoAttribute, NoSuchName, and the API's errors where an
+        attachment's date or author has to be read first (one request)."""
+        node = self._drive.node(inode)
+        if name not in _NAMES.get(node.kind, ()):
+            raise errors.NoAttribute(f"{node.path()} has no {name}")
+        if name in _DETAILS and isinstance(node, File) and not node.dated and node.owner is not None:
+            await self._drive.catalog.need_details(node.owner, caller.lane)
+        value = self._value(node, name)
+        if value is None:
+            raise errors.NoAttribute(f"{node.path()} has no {name}")
+        return value.encode()
+
+    def _value(self, node: Node, name: str) -> str | None:
+        if name == ID:
+            return str(node.id)
+        if name == URL:
+            return self._account_url + self._page(node)
+        if name == AUTHOR:
+            return node.author or None
+        if name == DATE:
+            if not node.stamp_ns:
+                return None
+            moment = datetime.datetime.fromtimestamp(node.stamp_ns // 1_000_000_000, self._timezone)
+            return moment.strftime("%Y-%m-%d %H:%M")
+        if name == STATUS:
+            return node.status if isinstance(node, Directory) else None
+        if name == CACHED and isinstance(node, File):
+            return str(self._drive.contents.cached_percent(node.id, node.size))
+        spooled = self._drive.spool.get(node.inode)
+        if spooled is None:
+            return None
+        return f"{spooled.state}: {spooled.error}" if spooled.error else str(spooled.state)
+
+    def _page(self, node: Node) -> str:
+        """The node's page on the web: `/project/P/T/S/`, `/download/ID` (the API's page on tasks and files)."""
+        if node.kind is Kind.ATTACHMENT:
+            return f"/download/{node.id}"
+        assert isinstance(node, Directory)
+        if node.kind is Kind.PROJECT:
+            return f"/project/{node.id}/"
+        tasks = self._drive.tree.tasks
+        ids = [node.id]
+        parent = tasks.get(node.task_parent)
+        while parent is not None and parent.id not in ids:
+            ids.append(parent.id)
+            parent = tasks.get(parent.task_parent)
+        return f"/project/{node.project_id}/" + "".join(f"{id}/" for id in reversed(ids))

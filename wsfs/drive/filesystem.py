@@ -1,0 +1,340 @@
+"""The drive as a person's programs see it: look up, list, stat, open, read. What changes it is in namespace.py."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wsfs.api.errors import ApiError, NotFound
+from wsfs.api.pacing import Lane
+from wsfs.drive import errors
+from wsfs.drive.attributes import READ_ONLY_FILE, Attributes, Ownership, remote_attributes, spooled_attributes
+from wsfs.drive.handles import (
+    AttachmentHandle,
+    ControlHandle,
+    DirectoryHandle,
+    FileHandle,
+    Reader,
+    SpooledHandle,
+)
+from wsfs.tree.inodes import Kind, control_inode
+from wsfs.tree.layout import CONTROL_NAME, Changes, Tree
+from wsfs.tree.nodes import Directory, File, Node, Owner
+from wsfs.uploads.noise import never_on_server
+from wsfs.uploads.spool import Spool
+
+log = logging.getLogger(__name__)
+
+MAX_NAME_BYTES = 255
+_SPOOLED = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the process (0: unknown), its user and group, its umask, and the lane its requests go in."""
+
+    pid: int = 0
+    uid: int = 0
+    gid: int = 0
+    lane: Lane = Lane.PERSON
+
+
+class Known(Protocol):
+    """What the drive asks of the catalog; every `need` raises ApiError, and returns once the tree has it."""
+
+    def knows_projects(self) -> bool: ...
+    def knows_tasks(self, project_id: int) -> bool: ...
+    def knows_files(self, owner: Owner) -> bool: ...
+    async def need_projects(self, lane: Lane) -> None: ...
+    async def need_tasks(self, project_id: int, lane: Lane) -> None: ...
+    async def need_files(self, owner: Owner, lane: Lane) -> None: ...
+    async def need_details(self, owner: Owner, lane: Lane) -> None: ...
+    def looked(self) -> None: ...
+
+
+class Contents(Protocol):
+    """What the drive asks of the content cache."""
+
+    def open(self, file_id: int, size: int, lane: Lane) -> Reader: ...
+    def cached_percent(self, file_id: int, size: int) -> int: ...
+
+
+class Drive:
+    """One mounted account, read.
+
+    `controls` are the files of `/.wsfs` by name, each with what makes its content. `on_changes` is told what
+    the kernel may hold and is no longer so; it is called synchronously and must not wait. `spool_directory` is
+    where writes go: its free space is the drive's.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        catalog: Known,
+        contents: Contents,
+        spool: Spool,
+        *,
+        ownership: Ownership,
+        controls: Mapping[str, Callable[[], bytes]],
+        spool_directory: Path,
+        on_changes: Callable[[Changes], None] = lambda changes: None,
+    ) -> None:
+        self.tree = tree
+        self.catalog = catalog
+        self.contents = contents
+        self.spool = spool
+        self.ownership = ownership
+        self.on_changes = on_changes
+        self._controls = controls
+        self._spool_directory = spool_directory
+        #: inodes that the kernel was told of: only for those may it hold something
+        self._shown: set[int] = {tree.root.inode}
+        self._open: dict[int, tuple[Node, int]] = {}
+        self._control_directory = Directory(control_inode(0), Kind.CONTROL_DIRECTORY, 0, CONTROL_NAME)
+        tree.add_node(self._control_directory, tree.root.inode)
+        for index, name in enumerate(controls, 1):
+            tree.add_node(File(control_inode(index), Kind.CONTROL_FILE, 0, name), control_inode(0))
+        tree.take_changes()
+
+    # Nodes
+
+    def node(self, inode: int) -> Node:
+        """The node at `inode`, one that is gone but still open included; raises NoSuchName."""
+        node = self.tree.get(inode)
+        if node is not None:
+            return node
+        if inode in self._open:
+            return self._open[inode][0]
+        raise errors.NoSuchName(f"inode {inode} is gone")
+
+    def directory(self, inode: int) -> Directory:
+        """The directory at `inode`; raises NoSuchName, NotDirectory."""
+        node = self.node(inode)
+        if not isinstance(node, Directory):
+            raise errors.NotDirectory(f"{node.path()} is a file")
+        return node
+
+    def path(self, inode: int, name: str = "") -> str:
+        """`inode`, or `name` in it, as a path for the log."""
+        node = self.tree.get(inode)
+        base = node.path() if node is not None else f"(inode {inode})"
+        return f"{base.rstrip('/')}/{name}" if name else base
+
+    def attributes(self, node: Node) -> Attributes:
+        """What stat says of `node`; costs nothing."""
+        if node.kind in _SPOOLED:
+            spooled = self.spool.get(node.inode)
+            if spooled is None:
+                # It was deleted and is still open; what is left is what its handle says.
+                return remote_attributes(node, self.ownership)
+            return spooled_attributes(node, spooled)
+        if node.kind is Kind.CONTROL_FILE:
+            return Attributes(
+                node.inode,
+                READ_ONLY_FILE,
+                len(self._controls[node.name]()),
+                self.ownership.uid,
+                self.ownership.gid,
+                *(3 * (node.stamp_ns,)),
+                lasting=False,
+                live=True,
+            )
+        return remote_attributes(node, self.ownership)
+
+    def get_attributes(self, inode: int) -> Attributes:
+        """What stat says of the node at `inode`; raises NoSuchName."""
+        return self.attributes(self.node(inode))
+
+    def shown(self, node: Node) -> None:
+        """Note that the kernel was told of `node`."""
+        self._shown.add(node.inode)
+
+    def publish(self, *, without: tuple[tuple[int, str], ...] = ()) -> None:
+        """Hand what changed to `on_changes`, as far as the kernel may hold it.
+
+        `without` are entries (directory's inode, name) that the kernel changes itself, by the call at hand.
+        """
+        changes = self.tree.take_changes()
+        if not changes:
+            return
+        shown = self._shown
+        kept = Changes(
+            {entry for entry in changes.entries.difference(without) if entry[0] in shown},
+            changes.inodes & shown,
+        )
+        if kept:
+            self.on_changes(kept)
+
+    # Looking
+
+    async def lookup(self, parent: int, name: str, caller: Caller) -> Node:
+        """The node of `name` in the directory at `parent`.
+
+        Costs requests only where the directory isn't known whole. Raises NoSuchName, NotDirectory, NameTooLong,
+        and the API's errors for the root alone: elsewhere, without the network, what isn't known is not there,
+        so that it can be made.
+        """
+        directory = self.directory(parent)
+        if directory is self.tree.root and name == CONTROL_NAME:
+            return self._control_directory
+        node = directory.names.get(name)
+        if isinstance(node, Directory) or (node is not None and self._whole(directory)):
+            return node
+        if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+            raise errors.NameTooLong(f"{name!r} is longer than {MAX_NAME_BYTES} bytes")
+        if node is not None and node.kind is Kind.LOCAL_FILE:
+            return node
+        if never_on_server(name) and node is None:
+            raise errors.NoSuchName(f"no {name}", lasting=True)
+        whole = self._whole(directory)
+        if not whole:
+            try:
+                whole = await self._fill(directory, caller.lane)
+            except NotFound as error:
+                raise errors.NoSuchName(str(error)) from error
+            except ApiError as error:
+                if directory is self.tree.root:
+                    raise
+                log.info("%s isn't known whole: %s", directory.path(), error)
+            node = directory.names.get(name)
+        if node is None:
+            raise errors.NoSuchName(f"no {name} in {directory.path()}", lasting=whole)
+        return node
+
+    async def open_directory(self, inode: int, caller: Caller) -> DirectoryHandle:
+        """A snapshot of the names in the directory at `inode`; reads from the service what isn't known yet.
+
+        Without the network it is what is known. Raises NoSuchName, NotDirectory, and the API's errors where
+        nothing is known.
+        """
+        directory = self.directory(inode)
+        if caller.lane is Lane.PERSON:
+            self.catalog.looked()
+        try:
+            await self._fill(directory, caller.lane)
+        except NotFound as error:
+            raise errors.NoSuchName(str(error)) from error
+        except ApiError as error:
+            if not self._anything_known(directory):
+                raise
+            log.info("%s shows what was known: %s", directory.path(), error)
+        return DirectoryHandle(directory, list(directory.names.items()))
+
+    def entry(self, handle: DirectoryHandle, index: int) -> tuple[str, Node] | None:
+        """The name at `index` of the listing and what it means by now; None where it is gone."""
+        name, _ = handle.names[index]
+        node = handle.node.names.get(name)
+        return None if node is None else (name, node)
+
+    def _whole(self, directory: Directory) -> bool:
+        """Whether everything that belongs into `directory` is known."""
+        catalog = self.catalog
+        match directory.kind:
+            case Kind.ROOT | Kind.FOLDER:
+                return catalog.knows_projects()
+            case Kind.PROJECT:
+                return catalog.knows_tasks(directory.id) and all(
+                    catalog.knows_files(owner) for owner in self.tree.owners_in(directory)
+                )
+            case Kind.TASK:
+                return catalog.knows_files(("task", directory.id))
+        return True
+
+    def _anything_known(self, directory: Directory) -> bool:
+        match directory.kind:
+            case Kind.ROOT | Kind.FOLDER:
+                return self.catalog.knows_projects()
+            case Kind.PROJECT:
+                return bool(directory.names) or self.catalog.knows_tasks(directory.id)
+        return True
+
+    async def _fill(self, directory: Directory, lane: Lane) -> bool:
+        """Have the catalog learn what belongs into `directory`; True when it is known whole. Raises ApiError."""
+        match directory.kind:
+            case Kind.ROOT | Kind.FOLDER:
+                await self.catalog.need_projects(lane)
+            case Kind.PROJECT:
+                await self.catalog.need_tasks(directory.id, lane)
+                # Which tasks are shown here is known only now.
+                for owner in self.tree.owners_in(directory):
+                    await self.catalog.need_files(owner, lane)
+            case Kind.TASK:
+                await self.catalog.need_files(("task", directory.id), lane)
+        return self._whole(directory)
+
+    # Reading
+
+    def open(self, inode: int, caller: Caller, *, write: bool = False) -> FileHandle:
+        """Open the file at `inode`; no request, no waiting.
+
+        Raises NoSuchName, IsDirectory, and for writing Denied, ReadOnly, or what the spool raises.
+        """
+        node = self.node(inode)
+        if not isinstance(node, File):
+            raise errors.IsDirectory(f"{node.path()} is a directory")
+        handle: FileHandle
+        if node.kind is Kind.LOCAL_FILE:
+            if write and self.ownership.read_only:
+                raise errors.ReadOnly("the drive is mounted read-only")
+            handle = SpooledHandle(node, self.spool.open(inode, write=write, pid=caller.pid))
+        elif write:
+            self.refuse_write(node)
+        elif node.kind is Kind.CONTROL_FILE:
+            handle = ControlHandle(node, self._controls[node.name]())
+        else:
+            handle = AttachmentHandle(node, self.contents.open(node.id, node.size, caller.lane))
+        self.opened(node)
+        return handle
+
+    def refuse_write(self, node: Node) -> None:
+        """Raise what writing to a node of the service gets."""
+        if self.ownership.read_only:
+            raise errors.ReadOnly("the drive is mounted read-only")
+        raise errors.Denied(
+            f"{node.path()} is an attachment: Worksection can't change one; save under another name instead"
+        )
+
+    def opened(self, node: Node) -> None:
+        """Count an open handle of `node`: it stays known while it has one."""
+        _, count = self._open.get(node.inode, (node, 0))
+        self._open[node.inode] = (node, count + 1)
+
+    def read_now(self, handle: FileHandle, offset: int, length: int) -> bytes | None:
+        """What can be read without waiting; None: use `read`."""
+        if isinstance(handle, AttachmentHandle):
+            return handle.reader.read_now(offset, length)
+        if isinstance(handle, SpooledHandle):
+            return handle.spooled.read(offset, length)
+        return handle.data[offset : offset + length]
+
+    async def read(self, handle: FileHandle, offset: int, length: int) -> bytes:
+        """Read at most `length` bytes at `offset`, fewer only at the end.
+
+        Raises what the download raises: the API's errors, ContentError.
+        """
+        if isinstance(handle, AttachmentHandle):
+            return await handle.reader.read(offset, length)
+        data = self.read_now(handle, offset, length)
+        assert data is not None
+        return data
+
+    async def release(self, handle: FileHandle) -> None:
+        """Give a handle back; the last one of a pending file begins its settling."""
+        node = handle.node
+        held, count = self._open.pop(node.inode, (node, 1))
+        if count > 1:
+            self._open[node.inode] = (held, count - 1)
+        if isinstance(handle, AttachmentHandle):
+            handle.reader.close()
+        elif isinstance(handle, SpooledHandle):
+            await self.spool.release(handle.spooled)
+
+    # The rest
+
+    def free_space(self) -> os.statvfs_result:
+        """The room there is for writes: that of the disk which holds the spool."""
+        return os.statvfs(self._spool_directory)

@@ -1,0 +1,347 @@
+"""What changes the drive: create, mkdir, rename, delete, set attributes.
+
+All of it happens in the spool, but for the new title of a task or project, which is sent at once. What
+Worksection can't do is refused here, with a sentence for the log, before anything has happened.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from wsfs.api.pacing import Lane
+from wsfs.drive import errors
+from wsfs.drive.filesystem import MAX_NAME_BYTES, Caller, Drive
+from wsfs.drive.handles import FileHandle, SpooledHandle
+from wsfs.tree.inodes import Kind, is_local
+from wsfs.tree.layout import CONTROL_NAME, DONE_NAME
+from wsfs.tree.nodes import Directory, File, Node, Owner
+from wsfs.uploads.noise import is_refused_directory
+from wsfs.uploads.states import IN_FLIGHT
+
+log = logging.getLogger(__name__)
+
+#: A project's tasks, their subtasks, and those of these: `child` goes no deeper (the API's page on tasks).
+MAX_TASK_DEPTH = 3
+
+
+class Titles(Protocol):
+    """Who gives a task or project a new title on the server; raises ApiError."""
+
+    async def rename(self, owner: Owner, title: str, lane: Lane) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What may be made where, from the mount options."""
+
+    mkdir: bool = True
+    drop: bool = True
+
+
+class Namespace:
+    """The changes that programs make to a drive.
+
+    Every method answers once what it did is safe on the disk. `now_ns` gives nanoseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        drive: Drive,
+        titles: Titles,
+        permissions: Permissions | None = None,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._drive = drive
+        self._tree = drive.tree
+        self._spool = drive.spool
+        self._titles = titles
+        self._permissions = permissions or Permissions()
+        self._now_ns = now_ns
+
+    # Making
+
+    async def create(
+        self, parent: int, name: str, mode: int, caller: Caller, *, write: bool = True
+    ) -> tuple[File, FileHandle]:
+        """Make a file and open it.
+
+        Raises ReadOnly, NotPermitted, NameExists, NameTooLong, BadName, and what the spool raises.
+        """
+        directory = self._writable(parent)
+        self._check_name(directory, name)
+        self._check_file_place(directory)
+        spooled = await self._spool.create(parent, name, mode & 0o7777, caller.uid, caller.gid)
+        node = self._tree.add_local(
+            spooled.inode, parent, name, is_directory=False, stamp_ns=spooled.mtime_ns
+        )
+        assert isinstance(node, File)
+        handle = SpooledHandle(node, self._spool.open(spooled.inode, write=write, pid=caller.pid))
+        self._drive.opened(node)
+        self._done(directory, (parent, name))
+        return node, handle
+
+    async def make_directory(self, parent: int, name: str, mode: int, caller: Caller) -> Node:
+        """Make a pending directory: a task, subtask or project to be, sent once it holds a file.
+
+        Raises ReadOnly, NotPermitted, NameExists, NameTooLong, BadName, and what the spool raises.
+        """
+        directory = self._writable(parent)
+        self._check_name(directory, name)
+        self._check_directory_place(directory, name)
+        spooled = await self._spool.mkdir(parent, name, mode & 0o7777, caller.uid, caller.gid)
+        node = self._tree.add_local(spooled.inode, parent, name, is_directory=True, stamp_ns=spooled.mtime_ns)
+        self._done(directory, (parent, name))
+        return node
+
+    # Taking away
+
+    async def unlink(self, parent: int, name: str) -> None:
+        """Delete a pending file. Raises ReadOnly, NoSuchName, IsDirectory, NotPermitted."""
+        directory = self._writable(parent)
+        node = self._named(directory, name)
+        if isinstance(node, Directory):
+            raise errors.IsDirectory(f"{node.path()} is a directory")
+        if node.kind is not Kind.LOCAL_FILE:
+            raise errors.NotPermitted(
+                f"{node.path()} is an attachment: nothing can be deleted through Worksection's API; "
+                "delete it on the web"
+            )
+        await self._remove(directory, node)
+
+    async def remove_directory(self, parent: int, name: str) -> None:
+        """Delete an empty pending directory. Raises ReadOnly, NoSuchName, NotDirectory, NotPermitted,
+        DirectoryNotEmpty."""
+        directory = self._writable(parent)
+        node = self._named(directory, name)
+        if not isinstance(node, Directory):
+            raise errors.NotDirectory(f"{node.path()} is a file")
+        if node.kind is not Kind.LOCAL_DIRECTORY:
+            raise errors.NotPermitted(
+                f"{node.path()} is on the server: nothing can be deleted through Worksection's API; "
+                "delete it on the web"
+            )
+        if node.members:
+            raise errors.DirectoryNotEmpty(f"{node.path()} isn't empty")
+        await self._remove(directory, node)
+
+    # Renaming
+
+    async def rename(
+        self, parent: int, name: str, new_parent: int, new_name: str, caller: Caller, *, replace: bool = True
+    ) -> None:
+        """Rename or move: a pending node freely, a task or project to a new title, an attachment never.
+
+        Raises ReadOnly, NoSuchName, NotPermitted, NameExists, IsDirectory, NotDirectory, DirectoryNotEmpty,
+        NameTooLong, BadName, what the spool raises, and the API's errors for a new title.
+        """
+        directory, target = self._writable(parent), self._writable(new_parent)
+        node = self._named(directory, name)
+        if node.kind in (Kind.PROJECT, Kind.TASK):
+            await self._new_title(directory, node, target, new_name, caller)
+            return
+        if node.kind not in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
+            what = "an attachment" if node.kind is Kind.ATTACHMENT else "no directory of its own"
+            raise errors.NotPermitted(f"{node.path()} is {what}: Worksection can't rename or move it")
+        self._check_name(target, new_name, replacing=True)
+        replaced = target.names.get(new_name)
+        if replaced is node:
+            return
+        if replaced is not None:
+            self._check_replace(node, replaced, replace=replace)
+        if isinstance(node, Directory):
+            self._check_directory_place(target, new_name, moved=node)
+        else:
+            self._check_file_place(target)
+        await self._spool.rename(node.inode, new_parent, new_name, replace=replace)
+        if replaced is not None:
+            self._tree.remove_local(replaced.inode)
+        if self._tree.get(node.inode) is node and node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
+            self._tree.move_local(node.inode, new_parent, new_name)
+        self._done(directory, (parent, name))
+        self._done(target, (parent, name), (new_parent, new_name))
+
+    async def _new_title(
+        self, directory: Directory, node: Node, target: Directory, new_name: str, caller: Caller
+    ) -> None:
+        if target is not directory:
+            raise errors.NotPermitted(f"{node.path()}: Worksection's API can't move a task or project")
+        self._check_name(directory, new_name, replacing=True)
+        if new_name in directory.names:
+            if directory.names[new_name] is node:
+                return
+            raise errors.NameExists(f"{new_name} is there already")
+        owner: Owner = ("project" if node.kind is Kind.PROJECT else "task", node.id)
+        await self._titles.rename(owner, new_name, caller.lane)
+        if self._tree.get(node.inode) is node:
+            name = node.name
+            self._tree.retitle(node.inode, new_name)
+            self._done(directory, (directory.inode, name), (directory.inode, new_name))
+
+    # Attributes
+
+    async def set_attributes(
+        self,
+        inode: int,
+        *,
+        size: int | None = None,
+        mode: int | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        atime_ns: int | None = None,
+        mtime_ns: int | None = None,
+    ) -> None:
+        """Truncate, chmod, chown, utimens: kept for pending nodes.
+
+        On a directory of the service, and on what was uploaded from here, they are taken and forgotten: a copy
+        that keeps times and modes comes to them at its very end, when the upload may have begun. On another
+        attachment they are refused. Raises ReadOnly, Denied, NotPermitted, NoSuchName, and what the spool raises.
+        """
+        node = self._drive.node(inode)
+        if self._drive.ownership.read_only:
+            raise errors.ReadOnly("the drive is mounted read-only")
+        spooled = self._spool.get(inode) if node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY) else None
+        if spooled is None:
+            if size is not None:
+                self._drive.refuse_write(node)
+            if not isinstance(node, Directory) and not is_local(inode):
+                raise errors.NotPermitted(f"{node.path()} is an attachment: its attributes are the server's")
+            return
+        if size is not None:
+            await self._spool.truncate(inode, size)
+        if any(value is not None for value in (mode, uid, gid, atime_ns, mtime_ns)):
+            await self._spool.set_attributes(
+                inode,
+                mode=None if mode is None else mode & 0o7777,
+                uid=uid,
+                gid=gid,
+                atime_ns=atime_ns,
+                mtime_ns=mtime_ns,
+            )
+        node.stamp_ns = spooled.mtime_ns
+
+    # Writing
+
+    def write_now(self, handle: FileHandle, offset: int, data: bytes) -> int | None:
+        """Write without waiting; None where that can't be: use `write`. Raises Denied, and what the spool does."""
+        if not isinstance(handle, SpooledHandle):
+            raise errors.Denied(f"{handle.node.path()} isn't open for writing")
+        if not handle.spooled.writes:
+            raise errors.BadHandle(f"{handle.node.path()} isn't open for writing")
+        if handle.spooled.opened.node.state in IN_FLIGHT:
+            return None
+        return handle.spooled.write(offset, data)
+
+    async def write(self, handle: FileHandle, offset: int, data: bytes) -> int:
+        """Write all of `data` at `offset`, whatever the file's state."""
+        done = self.write_now(handle, offset, data)
+        if done is None:
+            assert isinstance(handle, SpooledHandle)
+            done = await self._spool.write(handle.spooled, offset, data)
+        return done
+
+    async def flush(self, handle: FileHandle, *, killed: bool = False) -> None:
+        """Make safe what was written: a program's close waits for this. `killed`: its process is being ended
+        by a signal, so that what it wrote is probably not whole."""
+        if isinstance(handle, SpooledHandle):
+            await self._spool.flush(handle.spooled, killed=killed)
+            handle.node.stamp_ns = handle.spooled.opened.node.mtime_ns
+
+    async def synchronise(self, handle: FileHandle) -> None:
+        """fsync."""
+        if isinstance(handle, SpooledHandle):
+            await self._spool.fsync(handle.spooled)
+
+    # Checks
+
+    def _writable(self, inode: int) -> Directory:
+        if self._drive.ownership.read_only:
+            raise errors.ReadOnly("the drive is mounted read-only")
+        return self._drive.directory(inode)
+
+    def _named(self, directory: Directory, name: str) -> Node:
+        node = directory.names.get(name)
+        if node is None:
+            raise errors.NoSuchName(f"no {name} in {directory.path()}")
+        return node
+
+    def _check_name(self, directory: Directory, name: str, *, replacing: bool = False) -> None:
+        try:
+            length = len(name.encode())
+        except UnicodeEncodeError:
+            raise errors.BadName(f"{name!r} isn't UTF-8, and can't be told to Worksection") from None
+        if length > MAX_NAME_BYTES:
+            raise errors.NameTooLong(f"{name} is longer than {MAX_NAME_BYTES} bytes")
+        if directory is self._tree.root and name == CONTROL_NAME:
+            raise errors.NotPermitted(f"{name} is wsfs's own name")
+        if name in directory.names and not replacing:
+            raise errors.NameExists(f"{self._drive.path(directory.inode, name)} is there already")
+
+    def _check_file_place(self, directory: Directory) -> None:
+        if directory.kind is Kind.PROJECT and not self._permissions.drop:
+            raise errors.NotPermitted(
+                f"{directory.path()}: files on a project are refused by the option drop=no"
+            )
+        if directory.kind not in (Kind.PROJECT, Kind.TASK, Kind.LOCAL_DIRECTORY):
+            raise errors.NotPermitted(
+                f"{directory.path()}: files can be put into projects and tasks only, not here"
+            )
+
+    def _check_directory_place(self, directory: Directory, name: str, moved: Directory | None = None) -> None:
+        if is_refused_directory(name):
+            raise errors.NotPermitted(f"{name}: there is no waste basket here, and no repository")
+        if directory.kind is Kind.ROOT:
+            if not self._drive.ownership.create_projects:
+                raise errors.NotPermitted(
+                    "a directory here would be a new project: mount with create=projects"
+                )
+        elif directory.kind not in (Kind.PROJECT, Kind.TASK, Kind.LOCAL_DIRECTORY):
+            raise errors.NotPermitted(f"{directory.path()}: tasks can be made in projects and tasks only")
+        elif not self._permissions.mkdir:
+            raise errors.NotPermitted("new tasks are refused by the option mkdir=no")
+        if directory.kind in (Kind.PROJECT, Kind.TASK) and name == DONE_NAME:
+            raise errors.NotPermitted(f"{name} is the name of the directory of done tasks")
+        depth = self._tree.depth(directory) + (directory is not self._tree.root) * (1 + _height(moved))
+        if depth > MAX_TASK_DEPTH:
+            raise errors.NotPermitted(
+                f"{self._drive.path(directory.inode, name)}: Worksection has tasks, subtasks and one level "
+                "below, no deeper"
+            )
+
+    def _check_replace(self, node: Node, replaced: Node, *, replace: bool) -> None:
+        if not replace:
+            raise errors.NameExists(f"{replaced.path()} is there already")
+        if replaced.kind is Kind.ATTACHMENT:
+            raise errors.NotPermitted(
+                f"{replaced.path()} is an attachment: Worksection can't replace one; save under another name"
+            )
+        if isinstance(replaced, Directory) != isinstance(node, Directory):
+            wanted = errors.IsDirectory if isinstance(replaced, Directory) else errors.NotDirectory
+            raise wanted(f"{replaced.path()} is in the way")
+        if isinstance(replaced, Directory):
+            if replaced.kind is not Kind.LOCAL_DIRECTORY:
+                raise errors.NotPermitted(f"{replaced.path()} is on the server and can't be replaced")
+            if replaced.members:
+                raise errors.DirectoryNotEmpty(f"{replaced.path()} isn't empty")
+
+    async def _remove(self, directory: Directory, node: Node) -> None:
+        name = node.name
+        await self._spool.remove(node.inode)
+        if node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
+            self._tree.remove_local(node.inode)
+        self._done(directory, (directory.inode, name))
+
+    def _done(self, directory: Directory, *entries: tuple[int, str]) -> None:
+        self._tree.touch(directory, self._now_ns())
+        self._drive.publish(without=entries)
+
+
+def _height(directory: Directory | None) -> int:
+    """How many levels of directories `directory` has below it."""
+    if directory is None:
+        return 0
+    return max((1 + _height(one) for one in directory if isinstance(one, Directory)), default=0)

@@ -1,0 +1,52 @@
+"""The drive's attributes as pyfuse3 wants them, and how long the kernel may believe them."""
+
+from __future__ import annotations
+
+import errno
+
+import pyfuse3
+
+from wsfs.drive.attributes import Attributes
+
+#: Seconds that the kernel may go by what it was told: it is told of every change (design.md, "Freshness").
+LASTING = 3600.0
+#: The same for what programs are still changing.
+PENDING = 1.0
+BLOCK_SIZE = 128 * 1024
+
+
+def entry_attributes(attributes: Attributes) -> pyfuse3.EntryAttributes:
+    """`attributes` for a reply to lookup, getattr, create and readdir."""
+    entry = pyfuse3.EntryAttributes()
+    entry.st_ino = attributes.inode
+    entry.generation = 0
+    entry.st_mode = attributes.mode
+    entry.st_nlink = 1
+    entry.st_uid = attributes.uid
+    entry.st_gid = attributes.gid
+    entry.st_rdev = 0
+    entry.st_size = attributes.size
+    entry.st_blksize = BLOCK_SIZE
+    entry.st_blocks = -(-attributes.size // 512)
+    entry.st_atime_ns = attributes.atime_ns
+    entry.st_mtime_ns = attributes.mtime_ns
+    entry.st_ctime_ns = attributes.ctime_ns
+    if attributes.live:
+        entry.attr_timeout = 0
+        entry.entry_timeout = LASTING
+    else:
+        entry.attr_timeout = entry.entry_timeout = LASTING if attributes.lasting else PENDING
+    return entry
+
+
+def missing(*, lasting: bool) -> pyfuse3.EntryAttributes:
+    """The answer to a lookup that nothing is there; one that the kernel may keep, where it is `lasting`.
+
+    Source: libfuse's fuse_lowlevel.h, fuse_reply_entry: an inode of 0 is a cacheable ENOENT.
+    """
+    if not lasting:
+        raise pyfuse3.FUSEError(errno.ENOENT)
+    entry = pyfuse3.EntryAttributes()
+    entry.st_ino = 0
+    entry.entry_timeout = LASTING
+    return entry

@@ -1,0 +1,47 @@
+"""Who asks: a person's program, or one that reads everything on its own account; and whether it is being killed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wsfs.api.pacing import Lane
+
+# Command names as the kernel cuts them, at 15 characters; threads have names of their own ("pool-tumblerd").
+_BACKGROUND = re.compile(
+    r"""
+      .*tumbl.* | .*thum(b|$).* | .*thumbnai.* | tracker.* | localsearch.* | baloo.* | updatedb.* | plocate.*
+    | mlocate.* | gst-.* | zeitgeist.* | recollindex.* | kio.*thumb.* | nepomuk.* | strigi.* | clamd
+    | clamscan | freshclam
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
+_PF_EXITING = 0x4
+_PF_SIGNALED = 0x400
+
+
+def lane_of_process(pid: int) -> Lane:
+    """BACKGROUND for a known indexer or thumbnailer, by the name of the calling thread; else PERSON."""
+    if pid <= 0:
+        return Lane.PERSON
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return Lane.PERSON
+    return Lane.BACKGROUND if _BACKGROUND.fullmatch(name) else Lane.PERSON
+
+
+def is_being_killed(pid: int) -> bool:
+    """Whether the process is ending by a signal: what it closes now it didn't close itself.
+
+    From the flags in /proc/PID/stat, the ninth field (proc(5)); a process that is gone ended in some other way.
+    """
+    if pid <= 0:
+        return False
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        flags = int(text.rpartition(")")[2].split()[6])
+    except (OSError, ValueError, IndexError):
+        return False
+    return bool(flags & _PF_EXITING and flags & _PF_SIGNALED)

@@ -1,0 +1,312 @@
+"""The thin adapter: pyfuse3's calls become the drive's, its exceptions an errno.
+
+Every handler is guarded: an exception that left one would end the mount. File handles are numbers here and
+objects in the drive.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import itertools
+import logging
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar, cast
+
+import pyfuse3
+
+from wsfs.drive import errors
+from wsfs.drive.extended import ExtendedAttributes
+from wsfs.drive.filesystem import Caller, Drive
+from wsfs.drive.handles import DirectoryHandle, FileHandle, SpooledHandle
+from wsfs.drive.namespace import Namespace
+from wsfs.fuse.attributes import entry_attributes, missing
+from wsfs.fuse.callers import is_being_killed, lane_of_process
+from wsfs.fuse.errno import errno_of
+from wsfs.tree.nodes import File, Node
+
+log = logging.getLogger(__name__)
+
+Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+_WRITING = os.O_WRONLY | os.O_RDWR
+_USER = b"user."
+# What the user did and can't be done is news for him; that a name isn't there is none.
+_SILENT = frozenset({errno.ENOENT, errno.ENODATA, errno.EOPNOTSUPP, errno.EEXIST})
+
+
+def guarded(handler: Handler) -> Handler:
+    """Let nothing but FUSEError leave `handler`: the errno is the table's, what isn't in it is EIO."""
+    name = handler.__name__
+
+    @functools.wraps(handler)
+    async def wrapper(*args: Any) -> Any:
+        try:
+            return await handler(*args)
+        except pyfuse3.FUSEError:
+            raise
+        except Exception as error:
+            number = errno_of(error)
+            if number is None:
+                log.exception("%s failed, which is a mistake in wsfs: please report it", name)
+                raise pyfuse3.FUSEError(errno.EIO) from None
+            if number not in _SILENT:
+                log.info("%s refused (%s): %s", name, errno.errorcode[number], error)
+            raise pyfuse3.FUSEError(number) from None
+
+    return cast(Handler, wrapper)
+
+
+def _text(name: bytes) -> str:
+    return os.fsdecode(name)
+
+
+def _caller(ctx: pyfuse3.RequestContext) -> Caller:
+    return Caller(ctx.pid, ctx.uid, ctx.gid, lane_of_process(ctx.pid))
+
+
+class Operations(pyfuse3.Operations):
+    """What pyfuse3 calls. Owns the table of file handles; the drive owns all else."""
+
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+    enable_acl = False
+
+    def __init__(self, drive: Drive, namespace: Namespace, extended: ExtendedAttributes) -> None:
+        super().__init__()
+        self._drive = drive
+        self._namespace = namespace
+        self._extended = extended
+        self._files: dict[int, FileHandle] = {}
+        self._directories: dict[int, DirectoryHandle] = {}
+        self._numbers = itertools.count(1)
+
+    def _entry(self, node: Node) -> pyfuse3.EntryAttributes:
+        entry = entry_attributes(self._drive.attributes(node))
+        self._drive.shown(node)
+        return entry
+
+    def _file(self, fh: int) -> FileHandle:
+        try:
+            return self._files[fh]
+        except KeyError:
+            raise errors.BadHandle(f"no open file {fh}") from None
+
+    def _info(self, handle: FileHandle, *, live: bool, keep: bool) -> pyfuse3.FileInfo:
+        fh = next(self._numbers)
+        self._files[fh] = handle
+        return pyfuse3.FileInfo(fh=fh, direct_io=live, keep_cache=keep and not live)
+
+    # Nodes
+
+    @guarded
+    async def lookup(
+        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        try:
+            return self._entry(await self._drive.lookup(parent_inode, _text(name), _caller(ctx)))
+        except errors.NoSuchName as error:
+            return missing(lasting=error.lasting)
+
+    async def forget(self, inode_list: Sequence[tuple[pyfuse3.InodeT, int]]) -> None:
+        """Nothing to do: nodes live as long as the tree has them, not as long as the kernel knows them."""
+
+    @guarded
+    async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        return self._entry(self._drive.node(inode))
+
+    @guarded
+    async def setattr(
+        self,
+        inode: int,
+        attr: pyfuse3.EntryAttributes,
+        fields: pyfuse3.SetattrFields,
+        fh: int | None,
+        ctx: pyfuse3.RequestContext,
+    ) -> pyfuse3.EntryAttributes:
+        await self._namespace.set_attributes(
+            inode,
+            size=attr.st_size if fields.update_size else None,
+            mode=attr.st_mode if fields.update_mode else None,
+            uid=attr.st_uid if fields.update_uid else None,
+            gid=attr.st_gid if fields.update_gid else None,
+            atime_ns=attr.st_atime_ns if fields.update_atime else None,
+            mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
+        )
+        return self._entry(self._drive.node(inode))
+
+    # Directories
+
+    @guarded
+    async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
+        handle = await self._drive.open_directory(inode, _caller(ctx))
+        fh = next(self._numbers)
+        self._directories[fh] = handle
+        return fh
+
+    @guarded
+    async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        handle = self._directories[fh]
+        for index in range(start_id, len(handle.names)):
+            found = self._drive.entry(handle, index)
+            if found is None:
+                continue
+            name, node = found
+            attributes = entry_attributes(self._drive.attributes(node))
+            if not pyfuse3.readdir_reply(token, os.fsencode(name), attributes, index + 1):
+                return
+            self._drive.shown(node)
+
+    @guarded
+    async def releasedir(self, fh: int) -> None:
+        self._directories.pop(fh, None)
+
+    @guarded
+    async def fsyncdir(self, fh: int, datasync: bool) -> None:
+        """Every change of a directory is on the disk before it is answered."""
+
+    @guarded
+    async def mkdir(
+        self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        mode &= ~ctx.umask
+        node = await self._namespace.make_directory(parent_inode, _text(name), mode, _caller(ctx))
+        return self._entry(node)
+
+    @guarded
+    async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        await self._namespace.remove_directory(parent_inode, _text(name))
+
+    @guarded
+    async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        await self._namespace.unlink(parent_inode, _text(name))
+
+    @guarded
+    async def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: pyfuse3.RequestContext,
+    ) -> None:
+        if flags & ~pyfuse3.RENAME_NOREPLACE:
+            raise pyfuse3.FUSEError(errno.EINVAL)
+        await self._namespace.rename(
+            parent_inode_old,
+            _text(name_old),
+            parent_inode_new,
+            _text(name_new),
+            _caller(ctx),
+            replace=not flags & pyfuse3.RENAME_NOREPLACE,
+        )
+
+    # What Worksection has no place for
+
+    @guarded
+    async def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        raise errors.NotPermitted(f"{_text(name)}: only files and directories can be made here")
+
+    @guarded
+    async def symlink(
+        self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        raise errors.NotPermitted(f"{_text(name)}: symbolic links can't be made here")
+
+    @guarded
+    async def link(
+        self, inode: int, new_parent_inode: int, new_name: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        raise errors.NotPermitted(f"{_text(new_name)}: hard links can't be made here")
+
+    # Files
+
+    @guarded
+    async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+        write = bool(flags & (_WRITING | os.O_TRUNC))
+        handle = self._drive.open(inode, _caller(ctx), write=write)
+        if flags & os.O_TRUNC:
+            try:
+                await self._namespace.set_attributes(inode, size=0)
+            except BaseException:
+                await self._drive.release(handle)
+                raise
+        live = self._drive.attributes(handle.node).live
+        return self._info(handle, live=live, keep=not isinstance(handle, SpooledHandle))
+
+    @guarded
+    async def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: pyfuse3.RequestContext
+    ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
+        node: File
+        mode &= ~ctx.umask
+        node, handle = await self._namespace.create(
+            parent_inode, _text(name), mode, _caller(ctx), write=bool(flags & _WRITING)
+        )
+        return self._info(handle, live=False, keep=False), self._entry(node)
+
+    @guarded
+    async def read(self, fh: int, off: int, size: int) -> bytes:
+        handle = self._file(fh)
+        data = self._drive.read_now(handle, off, size)
+        if data is None:
+            data = await self._drive.read(handle, off, size)
+        return data
+
+    @guarded
+    async def write(self, fh: int, off: int, buf: bytes) -> int:
+        handle = self._file(fh)
+        done = self._namespace.write_now(handle, off, buf)
+        if done is None:
+            done = await self._namespace.write(handle, off, buf)
+        return done
+
+    @guarded
+    async def flush(self, fh: int) -> None:
+        handle = self._file(fh)
+        if isinstance(handle, SpooledHandle):
+            await self._namespace.flush(handle, killed=is_being_killed(handle.spooled.pid))
+
+    @guarded
+    async def fsync(self, fh: int, datasync: bool) -> None:
+        await self._namespace.synchronise(self._file(fh))
+
+    @guarded
+    async def release(self, fh: int) -> None:
+        await self._drive.release(self._files.pop(fh))
+
+    # Extended attributes: user.* is served, all else refused at once, since it is asked for at every write.
+
+    @guarded
+    async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
+        if not name.startswith(_USER):
+            raise pyfuse3.FUSEError(errno.ENODATA if name.startswith(b"security.") else errno.EOPNOTSUPP)
+        return await self._extended.get(inode, _text(name), _caller(ctx))
+
+    @guarded
+    async def listxattr(self, inode: int, ctx: pyfuse3.RequestContext) -> list[bytes]:
+        return [os.fsencode(name) for name in self._extended.names(inode)]
+
+    @guarded
+    async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: pyfuse3.RequestContext) -> None:
+        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+
+    @guarded
+    async def removexattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        raise pyfuse3.FUSEError(errno.ENODATA if name.startswith(_USER) else errno.EOPNOTSUPP)
+
+    # The whole
+
+    @guarded
+    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        room = self._drive.free_space()
+        data = pyfuse3.StatvfsData()
+        data.f_bsize, data.f_frsize = room.f_bsize, room.f_frsize
+        data.f_blocks, data.f_bfree, data.f_bavail = room.f_blocks, room.f_bfree, room.f_bavail
+        data.f_files, data.f_ffree, data.f_favail = room.f_files, room.f_ffree, room.f_favail
+        data.f_namemax = 255
+        return data
