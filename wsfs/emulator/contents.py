@@ -80,32 +80,30 @@ def _made(maker: Maker, title: str, seed: int) -> bytes:
     return maker(title, seed)
 
 
+@lru_cache(maxsize=4096)
+def _measured(maker: Maker, title: str, seed: int) -> tuple[int, str]:
+    data = _made(maker, title, seed)
+    return len(data), hashlib.sha256(data).hexdigest()
+
+
 class Generated:
     """A document that `maker(title, seed)` makes when it is asked for; only its size and digest are kept."""
 
-    __slots__ = ("_maker", "_seed", "_sha256", "_size", "_title")
+    __slots__ = ("_what",)
     slow = False
 
     def __init__(self, maker: Maker, title: str, seed: int) -> None:
-        self._maker = maker
-        self._title = title
-        self._seed = seed
-        self._size: int | None = None
-        self._sha256: str | None = None
+        self._what = (maker, title, seed)
 
     @property
     def size(self) -> int:
-        if self._size is None:
-            self._size = len(_made(self._maker, self._title, self._seed))
-        return self._size
+        return _measured(*self._what)[0]
 
     def read(self, offset: int, length: int) -> bytes:
-        return _made(self._maker, self._title, self._seed)[offset : offset + length]
+        return _made(*self._what)[offset : offset + length]
 
     def sha256(self) -> str:
-        if self._sha256 is None:
-            self._sha256 = hashlib.sha256(_made(self._maker, self._title, self._seed)).hexdigest()
-        return self._sha256
+        return _measured(*self._what)[1]
 
 
 @lru_cache(maxsize=8)

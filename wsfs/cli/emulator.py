@@ -1,0 +1,164 @@
+"""`wsfs emulator`: a Worksection account on this machine."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import trio
+
+from wsfs.cli.errors import UserError
+from wsfs.emulator import faults as known
+from wsfs.emulator.account import Account
+from wsfs.emulator.demo import demo_account
+from wsfs.emulator.emulator import Emulator
+from wsfs.emulator.gate import SCHEMES
+from wsfs.emulator.scale import scaled_account
+from wsfs.emulator.server import serve
+
+
+def _scale(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
+    if value is None:
+        return None
+    try:
+        numbers = [int(part) for part in value.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3 or min(numbers) < 0:
+        raise click.BadParameter("give three numbers: projects, tasks of each, files of each, as 50,200,2")
+    return numbers
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Requests a second; 0: no limit.",
+)
+@click.option(
+    "--scale",
+    metavar="P,T,F",
+    callback=_scale,
+    help="In place of the demo account: P projects × T tasks × F files.",
+)
+@click.option(
+    "--commented",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="With --scale: the share of tasks that have a comment with a file.",
+)
+@click.option("--no-ranges", is_flag=True, help="Downloads ignore Range.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[@SHARE][:N][:ACTION[:COUNT]]",
+    help="What goes wrong: 'reset:download:2', 'late-commit:5', '500@0.1'; 'list' shows all. May be repeated.",
+)
+@click.option(
+    "--auth",
+    type=click.Choice(SCHEMES),
+    multiple=True,
+    help="Accept this way of authorisation; may be repeated. All three by default.",
+)
+@click.option(
+    "--throttle",
+    type=click.Choice(["429", "429-retry-after", "429-json"]),
+    default="429",
+    show_default=True,
+    help="How 'Too many requests' is said.",
+)
+@click.option("--seed", type=int, default=0, help="Another key, token and contents.")
+@click.option("--api-key", envvar="WSFS_EMULATOR_API_KEY", help="The API key, in place of the seed's.")
+@click.option("--json", "as_json", is_flag=True, help="Say address, key and token as one line of JSON.")
+def emulator(
+    port: int,
+    rate: float,
+    scale: list[int] | None,
+    commented: float,
+    no_ranges: bool,
+    faults: Sequence[str],
+    auth: Sequence[str],
+    throttle: Any,
+    seed: int,
+    api_key: str | None,
+    as_json: bool,
+) -> None:
+    """Run a Worksection account on this machine, until Ctrl-C.
+
+    It listens on 127.0.0.1 only and holds a demo account of six projects, or a synthetic one with --scale. What is
+    uploaded to it is gone when it ends. Mount it with the address, key or token that it prints.
+    """
+    if "list" in faults:
+        for name, kind in known.KINDS.items():
+            click.echo(f"{name + (':N' if kind.value else ''):18} {kind.does} ({kind.actions})")
+        return
+    account: Account
+    if scale is None:
+        account = demo_account(seed=seed)
+    else:
+        account = scaled_account(*scale, commented=commented, seed=seed)
+    running = Emulator(
+        account,
+        rate=rate,
+        ranges=not no_ranges,
+        auth=auth or SCHEMES,
+        throttle=throttle,
+        seed=seed,
+        api_key=api_key,
+    )
+    try:
+        running.faults.armed += [known.parse(text) for text in faults]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from error
+    try:
+        _run(running, port, as_json)
+    finally:
+        account.close()
+
+
+def _run(running: Emulator, port: int, as_json: bool) -> None:
+    async def main() -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(lambda task_status: serve(running, port=port, task_status=task_status))
+                _announce(running, as_json)
+                async for _ in signals:
+                    break
+                nursery.cancel_scope.cancel()
+
+    try:
+        trio.run(main)
+    except* OSError as group:
+        error = _first(group)
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"the emulator can't listen on 127.0.0.1:{port}: {reason}; choose another port with --port"
+        ) from None
+
+
+def _first(error: BaseException) -> OSError:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, OSError)
+    return error
+
+
+def _announce(running: Emulator, as_json: bool) -> None:
+    if as_json:
+        said = {"url": running.url, "api_key": running.api_key, "token": running.token}
+        click.echo(json.dumps(said))
+        return
+    click.echo(f"Worksection account at {running.url}")
+    click.echo(f"  API key     {running.api_key}")
+    click.echo(f"  user token  {running.token}")
+    click.echo("Ctrl-C ends it.")
