@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import msgspec
-
 from wsfs.api import errors
-from wsfs.api.models import Answer, decode
+from wsfs.api.models import UNDECODABLE, Answer, decode, mend
 
 
 def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.time) -> float | None:
@@ -30,9 +28,15 @@ def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.ti
 def parse(body: bytes | bytearray) -> Answer | None:
     """The envelope in `body`, or None if it isn't one."""
     try:
-        answer = decode(bytes(body), Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+        answer = decode(body, Answer)
+    except UNDECODABLE:
+        mended = mend(bytes(body))
+        if mended is None:
+            return None
+        try:
+            answer = decode(mended, Answer)
+        except UNDECODABLE:
+            return None
     return answer if answer.status or answer.error or answer.message else None
 
 
@@ -49,11 +53,10 @@ def error_in(
     if status >= 500:
         return errors.ServerFailed(f"HTTP {status}" + (f": {message}" if message else ""), action=action)
     if answer is not None and (answer.status == "error" or (not answer.status and message)):
-        error = errors.named_error(
-            action=action, status_code=answer.status_code, message=message, details=details
-        )
+        code = _number(answer.status_code)
+        error = errors.named_error(action=action, status_code=code, message=message, details=details)
         if type(error) is errors.Refused and status in errors.HTTP_STATUSES:
-            return errors.HTTP_STATUSES[status](error.detail, status_code=answer.status_code, action=action)
+            return errors.HTTP_STATUSES[status](error.detail, status_code=code, action=action)
         return error
     if status in errors.HTTP_STATUSES:
         return errors.HTTP_STATUSES[status](f"HTTP {status}", action=action)
@@ -82,6 +85,13 @@ def _words(answer: Answer | None) -> tuple[str, str]:
         return "", ""
     message = _text(answer.message) or _text(answer.errorDescription) or _text(answer.error)
     return message, _text(answer.message_details)
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,8 @@ import httpx
 
 from wsfs.api import answers, errors
 from wsfs.api.pacing import Lane, Promotable
-from wsfs.api.transport import Attempt, Pieces, Transport
+from wsfs.api.transport import Transport
+from wsfs.api.wire import Attempt, Pieces
 
 MOST_REDIRECTS = 3
 LONGEST_ERROR = 64 * 1024
@@ -73,6 +74,10 @@ class Download:
             self.received += len(piece)
         return piece
 
+    async def aclose(self) -> None:
+        """Give up what was not read; done even where the caller is cancelled."""
+        await self._pieces.aclose()
+
 
 @asynccontextmanager
 async def download(
@@ -91,7 +96,11 @@ async def download(
     async def finish(attempt: Attempt, response: httpx.Response) -> Download:
         response = await _followed(transport, attempt, response, headers, lane)
         await _check(transport, response)
-        return _described(transport, response, start)
+        try:
+            return _described(transport, response, start)
+        except errors.BadAnswer:
+            await transport.pieces(response).aclose()
+            raise
 
     attempt, opened = await transport.exchange(
         "download", query, finish, lane=lane, detail=f"id_file={file_id}", headers=headers
@@ -106,7 +115,7 @@ async def download(
         result = "cancelled"
         raise
     finally:
-        await opened._pieces.aclose()
+        await opened.aclose()
         transport.record(attempt, result, f"{opened.received} bytes" + (f": {said}" if said else ""))
 
 
@@ -131,8 +140,7 @@ async def _followed(
             raise errors.BadAnswer("a redirect to an address that isn't safe")
         sent = dict(headers)
         if _origin(target) == _origin(transport.base):
-            query = target.query.decode("ascii")
-            _, signature = transport.signer.sign("download", query, transport.signer.scheme)
+            _, signature = transport.signer.sign("download", "", transport.signer.scheme)
             sent.update(signature)
             await transport.pacer.turn(lane)
             transport.record(replace(attempt, detail=f"{attempt.detail} (redirect)"), "ok")

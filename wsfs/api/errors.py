@@ -268,7 +268,7 @@ _MESSAGES: tuple[tuple[re.Pattern[str], type[ApiError]], ...] = tuple(
         (r"too many tasks", TooManyTasks),
         (r"token\b.*\bexpired", TokenExpired),
         (r"token\b.*\b(invalid|revoked|unknown)|(invalid|unknown)\b.*\btoken|hash is missed", LoginRefused),
-        (r"task is closed", TaskClosed),
+        (r"task is (already )?closed", TaskClosed),
         (r"file not found", FileNotFound),
         (r"\b(storage|quota|disk space|not enough space|no space)\b", StorageFull),
         (r"\btoo (large|big)\b|\bfile size\b", TooLarge),

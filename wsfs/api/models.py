@@ -8,6 +8,7 @@ get_projects, get_all_tasks, get_comments, get_files, get_events and get_users.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -145,7 +146,7 @@ class Answer(msgspec.Struct, kw_only=True):
     """The envelope of every answer; `data` is still encoded, and empty where it is missing."""
 
     status: str = ""
-    status_code: int | None = None
+    status_code: Any = None
     message: Any = ""
     message_details: Any = ""
     error: Any = ""
@@ -154,6 +155,9 @@ class Answer(msgspec.Struct, kw_only=True):
 
 
 T = TypeVar("T")
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: no JSON, or not of this kind; a text that is no UTF-8; nested without end."""
 
 
 def moment(text: str) -> datetime | None:
@@ -170,12 +174,23 @@ def _decode_hook(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def decode(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+def decode(data: bytes | bytearray | msgspec.Raw, kind: type[T]) -> T:
     """The JSON in `data` as a `kind` (one of these structures, or a list of one), laxly.
 
-    Raises msgspec.DecodeError, of which ValidationError is one.
+    Raises one of UNDECODABLE.
     """
     return msgspec.json.decode(data, type=kind, strict=False, dec_hook=_decode_hook)
+
+
+def mend(data: bytes) -> bytes | None:
+    """JSON made well-formed: bytes that are no UTF-8 (a text cut in the middle of a letter), lone surrogates and bare
+    control characters replaced; None where it is no JSON at all.
+    """
+    try:
+        value = json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def decode_many(answer: Answer, kind: type[T]) -> list[T]:
@@ -205,20 +220,21 @@ def _listed(data: msgspec.Raw) -> list[msgspec.Raw]:
         return []
     try:
         return decode(data, list[msgspec.Raw])
-    except msgspec.ValidationError:
+    except UNDECODABLE:
         pass
     try:
         return list(decode(data, dict[str, msgspec.Raw]).values())
-    except msgspec.ValidationError:
+    except UNDECODABLE:
         return []
 
 
 def _decode_thing(raw: msgspec.Raw, kind: type[T]) -> T | None:
     try:
         return decode(raw, kind)
-    except msgspec.ValidationError:
-        thing: T | None = _fitted(decode(raw, Any), kind)
-        return thing
+    except UNDECODABLE:
+        mended = mend(bytes(raw))
+    thing: T | None = None if mended is None else _fitted(decode(mended, Any), kind)
+    return thing
 
 
 def _fitted(value: Any, kind: Any) -> Any:

@@ -172,7 +172,7 @@ class Pacer:
         ready = [lane for lane in waiting if earliest[lane] <= when]
         due = [lane for lane in ready if self._passed_over[lane] >= PATIENCE[lane]]
         lane = (due or ready)[0]
-        return next(iter(self._queues[lane])), max(earliest[lane], -math.inf)
+        return next(iter(self._queues[lane])), earliest[lane]
 
     def _take(self, ticket: _Ticket) -> None:
         """Use the turn up for `ticket`, which is at the head of its lane."""

@@ -8,10 +8,9 @@ first body byte went out is `OutcomeUnknown`, unless the answer is a definite re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -24,6 +23,7 @@ from wsfs.api.auth import Credentials, Signer, guard_logs
 from wsfs.api.models import Answer
 from wsfs.api.multipart import Body, form
 from wsfs.api.pacing import Lane, Pacer, Promotable, lane_of
+from wsfs.api.wire import Attempt, Pieces, translated
 
 guard_logs()
 
@@ -32,37 +32,13 @@ LONGEST_URL = 8000
 
 SIGNATURE_ROOM = 100
 LONGEST_ANSWER = 512 * 1024 * 1024
-CLOSE_DEADLINE = 5.0
 BIG_JSON = 1024 * 1024
 """Bytes of JSON past which a worker thread decodes it."""
 
 _DEFINITE = (errors.Refused, errors.TooManyRequests, errors.TooManyTasks)
 """Errors that say for certain that the service did nothing."""
 
-_TRANSPORT_ERRORS: tuple[tuple[type[Exception], type[errors.ApiError]], ...] = (
-    (httpx.ConnectError, errors.Unreachable),
-    (httpx.ConnectTimeout, errors.Unreachable),
-    (httpx.PoolTimeout, errors.Unreachable),
-    (httpx.ProxyError, errors.Unreachable),
-    (httpx.UnsupportedProtocol, errors.Unreachable),
-    (httpx.TimeoutException, errors.TimedOut),
-    (httpx.ProtocolError, errors.BadAnswer),
-    (httpx.DecodingError, errors.BadAnswer),
-    (httpx.TooManyRedirects, errors.BadAnswer),
-    (httpx.NetworkError, errors.ConnectionBroken),
-    (httpx.HTTPError, errors.ConnectionBroken),
-)
-"""What httpx raises to what this package raises, the more particular first."""
-
-
 T = TypeVar("T")
-
-
-def translated(error: httpx.HTTPError, detail: str) -> errors.ApiError:
-    """The error of this package for one of httpx's; `detail` is its text, without credentials."""
-    if isinstance(error, httpx.RemoteProtocolError) and ("closed" in detail or "disconnected" in detail):
-        return errors.ConnectionBroken(detail)
-    return next(ours for theirs, ours in _TRANSPORT_ERRORS if isinstance(error, theirs))(detail)
 
 
 @dataclass(frozen=True)
@@ -78,83 +54,6 @@ class RequestRecord:
     milliseconds: int
     result: str
     detail: str = ""
-
-
-@dataclass
-class Attempt:
-    """One sending of a request, from its turn to the end of its answer."""
-
-    action: str
-    lane: Lane
-    detail: str
-    body: Body | None = None
-    wall: float = field(default_factory=time.time)
-    begun: float = field(default_factory=trio.current_time)
-    connected_anew: bool = False
-    sending: bool = False
-    answering: bool = False
-    recorded: bool = False
-
-    async def trace(self, name: str, info: Mapping[str, Any]) -> None:
-        """httpcore's trace hook: learns whether the connection is new, and when the request goes out."""
-        if name.startswith("connection.connect"):
-            self.connected_anew = True
-        elif name.endswith("send_request_headers.started"):
-            self.sending = True
-
-
-class Pieces:
-    """The pieces of an answer's body as they arrive, each within `deadline` seconds of the one before.
-
-    The owner calls `aclose()`, however it ended; an answer that was not read to its end takes its
-    connection with it.
-    """
-
-    def __init__(self, response: httpx.Response, deadline: float, redact: Callable[[str], str]) -> None:
-        self._response = response
-        self._deadline = deadline
-        self._redact = redact
-        encoded = response.headers.get("content-encoding", "identity") != "identity"
-        decoding = encoded or response.is_stream_consumed
-        self._iterator = response.aiter_bytes() if decoding else response.aiter_raw()
-        self._begun = self._ended = False
-
-    async def next(self) -> bytes | None:
-        """The next piece, None at the end. Raises TimedOut, ConnectionBroken, BadAnswer."""
-        if self._ended:
-            return None
-        self._begun = True
-        try:
-            with trio.move_on_after(self._deadline):
-                return await anext(self._iterator)
-        except StopAsyncIteration:
-            self._ended = True
-            return None
-        except httpx.HTTPError as error:
-            self._ended = True
-            ours = translated(error, self._redact(str(error)))
-        except BaseException:
-            self._ended = True
-            raise
-        else:
-            self._ended = True
-            ours = errors.TimedOut(f"nothing came for {self._deadline:g} s")
-        raise ours from None
-
-    async def aclose(self) -> None:
-        """Give up what was not read. Bounded, and done even where the caller is cancelled."""
-        if self._begun and not self._ended:
-            self._ended = True
-            # Generators that are left half-way are a warning later; a cancelled read unwinds all of them now.
-            with trio.CancelScope(shield=True) as scope:
-                scope.cancel()
-                try:
-                    async for _ in self._iterator:
-                        pass
-                except httpx.HTTPError:
-                    pass
-        with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-            await self._response.aclose()
 
 
 class Transport:
@@ -196,12 +95,17 @@ class Transport:
         )
         context = httpx.create_ssl_context()
         trust_env = not is_loopback(base_url)
-        self._reading, self._writing = (
-            httpx.AsyncClient(
-                verify=context, limits=limits, timeout=None, trust_env=trust_env, transport=transport
+        try:
+            self._reading, self._writing = (
+                httpx.AsyncClient(
+                    verify=context, limits=limits, timeout=None, trust_env=trust_env, transport=transport
+                )
+                for limits in (kept, fresh)
             )
-            for limits in (kept, fresh)
-        )
+        except (ImportError, ValueError):
+            raise errors.Unreachable(
+                "the proxy that the environment names is of a kind that isn't known"
+            ) from None
 
     async def aclose(self) -> None:
         """Close every connection; requests under way end with ConnectionBroken."""
@@ -302,7 +206,7 @@ class Transport:
                     continue
             elif isinstance(error, errors.Refused):
                 self.pacer.succeeded()
-                if isinstance(error, errors.LoginRefused) and error.status_code == 2:
+                if isinstance(error, errors.LoginRefused):
                     refused.add(scheme)
                     if another := self.signer.another(refused):
                         scheme = another
