@@ -99,7 +99,8 @@ def parse_size(value: object) -> int:
         raise ValueError("has to be a size such as 500M or 5GiB")
     number, unit, binary = match.groups()
     base = 1000 if binary == "b" else 1024
-    return int(float(number) * base ** (" kmgt".index(unit) if unit else 0))
+    factor = int(base ** (" kmgt".index(unit) if unit else 0))
+    return int(number) * factor if number.isdigit() else int(float(number) * factor)
 
 
 def _text(value: object) -> str:
@@ -286,7 +287,7 @@ def resolve(
     fields.setdefault("gid", os.getgid())
     place = mountinfo.canonical(mountpoint)
     for name in ("cache_dir", "data_dir"):
-        if fields[name].is_relative_to(place):
+        if mountinfo.canonical(fields[name]).is_relative_to(place):
             raise ConfigError(
                 f"{name} is {fields[name]}, which lies inside the mountpoint {place}; "
                 "choose a directory outside it"
@@ -355,9 +356,10 @@ def _account_tables(
 ) -> tuple[str, list[Layer]]:
     """The address of `account` and the tables that speak of it, first one first.
 
-    An account's table is known by its name, or by its `address` being the one asked for.
+    An account's table is known by its name, or by its `address` (without one, its name) being that of `account`.
     """
     address = account
+    asked_for = _url(account)
     layers: list[Layer] = []
     for path, (text, tables) in files:
         for name in tables:
@@ -368,11 +370,20 @@ def _account_tables(
                 )
         accounts = tables.get("accounts", {})
         for name, table in accounts.items() if isinstance(accounts, dict) else ():
-            if isinstance(table, dict) and (name == account or table.get("address") == account):
+            if not isinstance(table, dict):
+                continue
+            if name == account or (asked_for and _url(table.get("address", name)) == asked_for):
                 layers.append(_layer(path, text, f"accounts.{name}", table))
                 address = str(table.get("address", address))
         layers.append(_layer(path, text, "defaults", tables.get("defaults", {})))
     return address, layers
+
+
+def _url(address: object) -> str | None:
+    try:
+        return account_base_url(str(address))
+    except ValueError:
+        return None
 
 
 def _layer(path: Path, text: str, header: str, table: object) -> Layer:
@@ -443,4 +454,4 @@ def _warn_if_open(path: Path, warn: Callable[[str], None]) -> None:
     except OSError:
         return
     if mode & (stat.S_IRGRP | stat.S_IROTH):
-        warn(f"{path} holds a secret and can be read by other users; `chmod 600 {path}` mends that.")
+        warn(f"{path} holds a secret and can be read by other users; `chmod 600 {path}` mends that")

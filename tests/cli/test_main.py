@@ -58,13 +58,14 @@ def test_a_wrong_command_line_gets_one_line(wsfs: Run, arguments: list[str], wor
 def test_without_the_demos_packages_the_emulator_says_what_to_install(
     wsfs: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError("No module named 'starlette'", name="starlette")
-
-    monkeypatch.setattr("wsfs.cli.importlib.import_module", missing)
+    for name in [name for name in sys.modules if name.startswith(("wsfs.emulator", "wsfs.cli.emulator"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "starlette"] or ["starlette"]:
+        monkeypatch.setitem(sys.modules, name, None)
     result = wsfs("emulator", "--port", "0")
     assert result.exit_code == 1
     assert "wsfs[demo]" in result.stderr
+    assert result.stderr.startswith("wsfs: the emulator needs ")
     assert result.stderr.count("\n") == 1
 
 

@@ -44,14 +44,16 @@ class Commands(click.Group):
             code = super().main(args, standalone_mode=False, **extra)
         except click.UsageError as error:
             path = error.ctx.command_path if error.ctx else "wsfs"
-            message = error.format_message().rstrip(".")
-            say(f"{message[:1].lower()}{message[1:]}; see `{path} --help`")
+            say(f"{_plain(error.format_message())}; see `{path} --help`")
             sys.exit(2)
         except (ConfigError, ControlError) as error:
             say(str(error))
             sys.exit(1)
+        except UserError as error:
+            say(error.message)
+            sys.exit(error.exit_code)
         except click.ClickException as error:
-            say(error.format_message())
+            say(_plain(error.format_message()))
             sys.exit(error.exit_code)
         except click.Abort:
             sys.exit(130)
@@ -59,10 +61,12 @@ class Commands(click.Group):
 
 
 def _without_extra(missing: str) -> click.Command:
+    """What stands for the emulator where the packages of the extra `demo` are missing."""
+
     def refuse() -> None:
         raise UserError(
-            f"the emulator needs the package {missing}, which isn't here; install it with wsfs's extra "
-            "for the demo: pip install 'wsfs[demo]'"
+            f"the emulator needs the package {missing}, which isn't here; install wsfs with its extra for the "
+            "demo: pip install 'wsfs[demo]'"
         )
 
     return click.Command(
@@ -72,6 +76,11 @@ def _without_extra(missing: str) -> click.Command:
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         add_help_option=False,
     )
+
+
+def _plain(message: str) -> str:
+    """A message of click's as it reads after "wsfs: "."""
+    return message[:1].lower() + message[1:].rstrip(".")
 
 
 @click.group(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
-import re
 import signal
 import subprocess
 import tempfile
@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -24,8 +23,6 @@ from wsfs.cli.umount import clear
 from wsfs.config import Settings, resolve
 
 START_SECONDS = 60.0
-_URL = re.compile(r"http://[\w.\[\]:-]+:\d+")
-_KEY = re.compile(r"\b[0-9a-f]{32}\b")
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -60,7 +57,7 @@ def demo(mountpoint: str, mount_options: tuple[str, ...], debug: bool) -> None:
         preflight.check_mountpoint(place)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wsfs-demo-")))
         click.echo("Starting the emulator …")
-        account = stack.enter_context(emulator(daemon.wsfs_command("emulator", "--port", "0")))
+        account = stack.enter_context(emulator(daemon.wsfs_command("emulator", "--port", "0", "--json")))
         settings = resolve(
             account.url,
             place,
@@ -144,35 +141,45 @@ def emulator(command: Sequence[str], seconds: float = START_SECONDS) -> Iterator
         )
     except OSError as error:
         raise UserError(f"the emulator can't be started: {error.strerror}") from error
+    introduction = _Introduction(process)
     try:
-        yield _introduced(process, seconds)
+        yield introduction.wait(seconds)
     finally:
         daemon.stop(process)
+        introduction.close()
 
 
-def _introduced(process: subprocess.Popen[str], seconds: float) -> Emulated:
-    """Read what the emulator prints, up to its address and key; the rest is read and dropped."""
-    found: list[Emulated] = []
-    known = threading.Event()
+class _Introduction:
+    """Reads the line of JSON that an emulator prints when it serves; what follows it is read and dropped."""
 
-    def read(stream: IO[str]) -> None:
-        text = ""
-        for line in stream:
-            if found:
-                continue
-            text += line
-            url, key = _URL.search(text), _KEY.search(text)
-            if url and key:
-                found.append(Emulated(url[0], key[0]))
-                known.set()
-        known.set()
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self._stream = process.stdout
+        self._known = threading.Event()
+        self._account: Emulated | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
-    assert process.stdout is not None
-    threading.Thread(target=read, args=(process.stdout,), daemon=True).start()
-    known.wait(seconds)
-    if not found:
-        raise UserError("the emulator did not start; `wsfs emulator` shows why")
-    return found[0]
+    def wait(self, seconds: float) -> Emulated:
+        """Who the emulator says it is; UserError when it doesn't in time, or ends."""
+        self._known.wait(seconds)
+        if self._account is None:
+            raise UserError("the emulator did not start; `wsfs emulator` shows why")
+        return self._account
+
+    def close(self) -> None:
+        """Close the stream of a process that has ended."""
+        self._thread.join(daemon.STOP_SECONDS)
+        self._stream.close()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            if self._account is None:
+                with contextlib.suppress(ValueError, LookupError, TypeError):
+                    said = json.loads(line)
+                    self._account = Emulated(said["url"], said["api_key"])
+                    self._known.set()
+        self._known.set()
 
 
 def _dies_with_us() -> Callable[[], None] | None:

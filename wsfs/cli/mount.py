@@ -139,8 +139,12 @@ def _arguments(settings: Settings, mount_options: tuple[str, ...]) -> list[str]:
     return [*arguments, "--", settings.account, str(settings.mountpoint)]
 
 
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _asker() -> Callable[[str], str] | None:
-    if not sys.stdin.isatty():
+    if not _at_terminal():
         return None
 
     def ask(question: str) -> str:
