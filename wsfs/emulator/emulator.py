@@ -142,7 +142,7 @@ class Emulator:
                 strike = self.faults.strike(said.get("action"), said.values)
                 if not await self._early_fate(request, strike):
                     return
-                fields, uploads = await multipart.read(exchange.body(), content_type, self.account.directory)
+                fields, uploads = await multipart.read(exchange.piece, content_type, self.account.directory)
                 said.update(fields)
             else:
                 said.update(parameters.body_pairs(content_type, await exchange.whole_body()))
@@ -186,8 +186,7 @@ class Emulator:
         name = fault.name
         reply: Reply
         if name == "reset":
-            async for _ in exchange.body():
-                break
+            await exchange.piece()
             request.seen.result = "fault reset"
             await exchange.reset()
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -44,28 +44,32 @@ class Exchange:
         self._body_read = False
         self.gone = False
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Yield the request's body. Raises GoneError when the client goes away in the middle."""
+    async def piece(self) -> bytes:
+        """Return the next piece of the request's body, b"" at its end.
+
+        Raises GoneError when the client goes away in the middle.
+        """
         while not self._body_read:
             message: Message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._body_read = self.gone = True
                 raise GoneError
             self._body_read = not message.get("more_body", False)
-            if message.get("body"):
-                yield message["body"]
+            if data := message.get("body", b""):
+                return bytes(data)
+        return b""
 
     async def whole_body(self, limit: int = 16 * 1024 * 1024) -> bytes:
         """Return a small body; what is over the limit is read and dropped."""
         data = bytearray()
-        async for piece in self.body():
+        while piece := await self.piece():
             if len(data) < limit:
                 data += piece
         return bytes(data)
 
     async def drain(self) -> None:
         """Read what is left of the body, so that the client has sent it all before it is answered."""
-        async for _ in self.body():
+        while await self.piece():
             pass
 
     async def until_gone(self, work: Callable[[], Awaitable[Any]]) -> None:

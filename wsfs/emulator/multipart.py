@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from wsfs.emulator.contents import OnDisk
+
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what it warns of, it raises too
 
 BUFFER = 1024 * 1024
 FIELD_LIMIT = 4 * 1024 * 1024
@@ -134,12 +137,13 @@ class _Reader:
 
 
 async def read(
-    body: AsyncIterator[bytes], content_type: str, directory: Path
+    piece: Callable[[], Awaitable[bytes]], content_type: str, directory: Path
 ) -> tuple[list[tuple[str, str]], list[Upload]]:
     """Return the fields and the uploaded files of a multipart body, the files lying in `directory`.
 
-    Memory stays flat whatever the size. The caller owns the files. Raises MultipartError, and whatever `body`
-    raises; then, and when cancelled, nothing is left in the directory.
+    `piece` gives the next piece of the body, b"" at its end. Memory stays flat whatever the size. The caller owns
+    the files. Raises MultipartError, and whatever `piece` raises; then, and when cancelled, nothing is left in the
+    directory.
     """
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -160,8 +164,8 @@ async def read(
         },
     )
     try:
-        async for piece in body:
-            parser.write(piece)
+        while data := await piece():
+            parser.write(data)
             while reader.full:
                 await trio.to_thread.run_sync(reader.full.pop().write_out)
         parser.finalize()

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -64,7 +65,7 @@ class Process:
         return seen
 
     def arm(self, *faults: str) -> None:
-        """Arm faults, written as for `--fault`."""
+        """Arm faults, written as for `--fault`. Raises ValueError for what is none."""
         self._ask("POST", "faults", list(faults))
 
     def clear_faults(self) -> None:
@@ -92,8 +93,11 @@ class Process:
     def _ask(self, method: str, page: str, said: object = None) -> Any:
         body = None if said is None else json.dumps(said).encode()
         request = urllib.request.Request(f"{self.url}/emulator/{page}", data=body, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise ValueError(json.load(error)["message"]) from None
 
 
 @contextmanager
