@@ -76,9 +76,9 @@ class SpoolHandle:
         Errors: NoSpace, SpoolBroken. While the file is being sent its content is first copied, here and now:
         `Spool.write` does the same without holding everyone up.
         """
-        node = self.opened.node
         self._contents.need_room(len(data))
         self._changing(self.opened)
+        node = self.opened.node
         done = 0
         with translating("a file of the upload spool can't be written"):
             view = memoryview(data)

@@ -75,8 +75,8 @@ class Spooled:
 class BatchRecord:
     """A batch as the journal knows it, from the moment before it is sent until its nodes are gone.
 
-    `task` is the task that gets the comment, or under which a task is made (0: at the top); `project` is the
-    project of a new task and of a drop task's comment, else 0. `directory` is the spooled directory that it
+    `task` is the task that gets the comment, or under which a task is made (0: at the top); `project` is their
+    project (0: the batch makes one). `directory` is the spooled directory that it
     makes a task or project of; `drop` says that it makes or fills a project's drop task. `known` are the
     attachments that the task had before. `result` is the id of the comment, task or project that the service
     made of it: None until it has.

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 UNCERTAIN = (
     "wsfs stopped while this was being sent, so it may or may not have arrived: look in Worksection. If it is "
-    "there, delete this one; if it isn't, move this one out of here and copy it in again"
+    "there, delete this one here; if it isn't, `wsfs uploads send` sends it again"
 )
 INTERRUPTED = "it was still being written when wsfs or the computer stopped"
 MISSING = "its content is missing from the upload spool"

@@ -371,7 +371,7 @@ class Spool:
                 os.close(opened.descriptor)
                 if opened.removed:
                     with trio.CancelScope(shield=True):
-                        await self._forget(node)
+                        await self.discard_content(node)
             self.on_activity()
 
     async def truncate(self, inode: int, size: int) -> None:
@@ -396,7 +396,7 @@ class Spool:
             self.journal.post(*self._split(opened, new))
         elif node.state is not State.OPEN or node.closed:
             node.state = after(node.state, Event.WRITTEN)
-            node.closed = False
+            node.closed = node.forced = False
             node.error, node.uncertain, node.batch = None, False, None
             self._closes.pop(node.inode, None)
             self.journal.post(rows.put_node(node))
@@ -424,6 +424,16 @@ class Spool:
     def _split(self, opened: OpenFile, new: int) -> list[rows.Operation]:
         """The version that is being sent becomes a shadow; the node goes on with the copy."""
         node = opened.node
+        if node.shadow:
+            # Another was renamed over it, so what its handles write from now on is a deleted file's.
+            ghost = dataclasses.replace(
+                node, inode=new, content=f"{node.inode}.{new}", state=State.DROPPED, batch=None
+            )
+            node.writers = 0
+            del self._open[node.inode]
+            self._open[new], opened.node, opened.removed = opened, ghost, True
+            opened.replace(self.contents.open(ghost.content))
+            return []
         shadow = dataclasses.replace(node, inode=new, shadow=True, writers=0)
         self.shadows[new] = shadow
         node.content = f"{node.inode}.{new}"
@@ -551,7 +561,7 @@ class Spool:
         self._touch(node, waits=False)
         await self.journal.commit(rows.put_node(node), *operations)
         if target is not None and target.state is State.DROPPED and target.inode not in self._open:
-            await self._forget(target)
+            await self.discard_content(target)
         self.on_activity()
 
     async def remove(self, inode: int) -> None:
@@ -568,7 +578,7 @@ class Spool:
         operation = self._drop(node)
         await self.journal.commit(operation)
         if inode not in self._open:
-            await self._forget(node)
+            await self.discard_content(node)
         self.on_activity()
 
     async def retry(self, inode: int) -> None:
@@ -583,6 +593,12 @@ class Spool:
         self._touch(node, waits=True)
         await self.journal.commit(rows.put_node(node))
         self.on_change(inode)
+        self.on_activity()
+
+    async def let_go(self, directory: Spooled) -> None:
+        """It may become a new task, however many do at once: a person said so."""
+        directory.released = True
+        await self.journal.commit(rows.put_node(directory))
         self.on_activity()
 
     def _rejudge(self, node: Spooled, *, moved: bool) -> None:
@@ -624,7 +640,7 @@ class Spool:
             opened.removed = True
         return rows.put_node(node)
 
-    async def _forget(self, node: Spooled) -> None:
+    async def discard_content(self, node: Spooled) -> None:
         """A dropped node's content, then its row."""
         if node.content:
             await trio.to_thread.run_sync(self.contents.remove, node.content)

@@ -65,6 +65,7 @@ TABLE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.SETTLING, Event.FELL): State.INTERRUPTED,
         (State.SETTLING, Event.REMOVED): State.DROPPED,
         (State.SETTLING, Event.CLAIMED): State.SENDING,
+        (State.SETTLING, Event.REFUSED): State.QUARANTINED,
         (State.LOCAL, Event.WRITTEN): State.OPEN,
         (State.LOCAL, Event.NAMED): State.SETTLING,
         (State.LOCAL, Event.FELL): State.INTERRUPTED,

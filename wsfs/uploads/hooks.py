@@ -1,0 +1,134 @@
+"""What the sender asks of the drive and of the API's client, and what it tells them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from wsfs.api.client import Attachment
+from wsfs.api.models import Comment, File, Project, Task
+from wsfs.api.pacing import Lane
+from wsfs.uploads.nodes import Spooled
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskDestination:
+    """A task's directory: files become a comment, directories subtasks."""
+
+    task_id: int
+    project_id: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ProjectDestination:
+    """A project's directory: files go to its drop task (None: it isn't known), directories become tasks."""
+
+    project_id: int
+    drop_task_id: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RootDestination:
+    """The account's own directory: directories become projects."""
+
+
+Destination = TaskDestination | ProjectDestination | RootDestination
+
+
+@dataclasses.dataclass(frozen=True)
+class SentBatch:
+    """What the service has taken, and what became of it.
+
+    `files` are the attachments by the spooled inode they were, `created` what became of a spooled directory,
+    `nodes` the spooled nodes of both, `paths` where the files' contents are until this is taken. `task_id` is
+    the task that has the files (None: `project_id` has them in its description). With `drop_task` that task is
+    the project's drop task. `all_files` is the whole listing of that task or project, None where it was not
+    read (a start that goes on with what an earlier run had sent). `take` lets the nodes leave the spool.
+
+    A node that is a `shadow` is in no directory: a newer version has its place and its inode, so its attachment
+    has an inode of its own, which is the one given here.
+    """
+
+    destination: Destination
+    project_id: int | None
+    task_id: int | None
+    created: Mapping[int, tuple[Literal["task", "project"], int]]
+    files: Mapping[int, File]
+    nodes: Mapping[int, Spooled]
+    paths: Mapping[int, Path]
+    all_files: Sequence[File] | None
+    drop_task: bool = False
+    take: Callable[[], None] = lambda: None
+
+
+class Hooks(Protocol):
+    """What the drive knows and does for the sender. Synchronous ones must not raise."""
+
+    def destination(self, parent_inode: int) -> Destination | None:
+        """What a directory that isn't spooled is on the server; None where it isn't known (any more)."""
+        ...
+
+    def known_files(self, task_id: int) -> frozenset[int] | None:
+        """The ids of all attachments of a task; None where they aren't known completely."""
+        ...
+
+    async def find_drop_task(self, project_id: int, title: str) -> int | None:
+        """Look anew for an open top-level task of exactly this title; asked right before one would be made."""
+        ...
+
+    async def sent(self, result: SentBatch) -> None:
+        """Show the attachments and directories in the spooled nodes' stead.
+
+        Change the tree and call `result.take()` before the first await, and nobody sees a file twice or not at
+        all, and no program can write to it in between; then bring to disk what has to survive, and move the
+        contents. When this returns the spool forgets them on disk too. May come again for the same nodes after
+        a crash or after it raised, and for one batch in several parts.
+        """
+        ...
+
+    def changed(self, inode: int) -> None:
+        """A spooled node's state, size or error changed."""
+        ...
+
+
+class Poster(Protocol):
+    """The part of the API's client that the sender uses; see wsfs.api.client.Client."""
+
+    async def get_files(
+        self, *, lane: Lane, project_id: int | None = None, task_id: int | None = None
+    ) -> list[File]: ...
+
+    async def post_comment(
+        self,
+        task_id: int,
+        *,
+        lane: Lane,
+        text: str,
+        attachments: Sequence[Attachment] = (),
+        email_user_from: str | None = None,
+        hidden: str | None = None,
+    ) -> Comment: ...
+
+    async def post_task(
+        self,
+        project_id: int,
+        *,
+        lane: Lane,
+        title: str,
+        attachments: Sequence[Attachment] = (),
+        id_parent: int | None = None,
+        email_user_from: str | None = None,
+        hidden: str | None = None,
+    ) -> Task: ...
+
+    async def post_project(
+        self,
+        *,
+        lane: Lane,
+        title: str,
+        attachments: Sequence[Attachment] = (),
+        email_user_from: str | None = None,
+        hidden: str | None = None,
+    ) -> Project: ...

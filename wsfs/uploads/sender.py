@@ -1,0 +1,267 @@
+"""The sender: looks at what has settled, delivers it batch by batch, and says what waits and why."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from wsfs.uploads.batch import Circumstances, Plan, Planned, plan, root_of
+from wsfs.uploads.delivery import Delivery, Handover, Wait
+from wsfs.uploads.draining import Flushed, Progress, Scope, Watch, below, inodes_of, to_be_sent
+from wsfs.uploads.errors import UploadError
+from wsfs.uploads.hooks import Hooks, Poster, SentBatch
+from wsfs.uploads.nodes import BatchRecord
+from wsfs.uploads.options import Options
+from wsfs.uploads.spool import Spool
+from wsfs.uploads.states import State
+from wsfs.uploads.status import status_of
+
+_log = logging.getLogger(__name__)
+
+CALM = 0.25
+"""Seconds after a change before the plan is made anew: a thousand copies aren't a thousand plans."""
+
+
+class Sender:
+    """Sends what `spool` holds through `client`, asking and telling the drive through `hooks`.
+
+    `run` is its one long-lived task. The rest may be called at any time from the same thread. One batch for
+    each directory of the server is under way at a time, `Options.parallel` in all.
+    """
+
+    def __init__(self, spool: Spool, client: Poster, hooks: Hooks, options: Options | None = None) -> None:
+        self._spool = spool
+        self._hooks = hooks
+        self._options = options or Options()
+        self._delivery = Delivery(spool, client, hooks, self._options, self._replan)
+        self._plan = Plan()
+        self._busy: set[int] = set()
+        self._resting: dict[int, tuple[float, str]] = {}
+        self._tries: dict[int, int] = {}
+        self._made: dict[int, list[float]] = {}
+        self._paused: tuple[float, Wait] | None = None
+        self._pauses = 0
+        self._activity = trio.Event()
+        self._hurry = trio.Event()
+        self._round = trio.Event()
+        spool.on_activity = self._active
+        spool.on_change = hooks.changed
+
+    # The long-lived task
+
+    async def run(self) -> None:
+        """Send until cancelled; a post that is under way then gets `Options.grace` to end well."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                self._activity, self._hurry = trio.Event(), trio.Event()
+                now = trio.current_time()
+                wakes = [self._spool.expire_closes(now), self._forget_made(now)]
+                wakes.append(self._start_handovers(nursery, now))
+                self._plan = self._make_plan(now)
+                wakes += [self._plan.wake, self._start_batches(nursery, now)]
+                self._round.set()
+                self._round = trio.Event()
+                await self._wait(min((wake for wake in wakes if wake is not None), default=float("inf")))
+
+    async def _wait(self, wake: float) -> None:
+        """Until `wake`, or until something happened, and then a little, or until somebody hurries."""
+        with trio.move_on_at(wake):
+            await self._activity.wait()
+            with trio.move_on_after(CALM):
+                await self._hurry.wait()
+
+    def _active(self) -> None:
+        self._activity.set()
+
+    def _look(self) -> None:
+        self._activity.set()
+        self._hurry.set()
+
+    def _make_plan(self, now: float) -> Plan:
+        return plan(
+            self._spool.nodes,
+            self._options,
+            Circumstances(
+                now=now,
+                destination=self._hooks.destination,
+                sent_lately=self._spool.sent_lately,
+                made={root: len(times) for root, times in self._made.items()},
+                resting=self._resting,
+                alone=self._delivery.alone,
+            ),
+        )
+
+    def _replan(self, planned: Planned) -> Planned | None:
+        """What was planned, as it is by now; None where it is no longer due."""
+        batches = self._make_plan(trio.current_time()).batches
+        return next((batch for batch in batches if batch.same_place(planned)), None)
+
+    def _start_batches(self, nursery: trio.Nursery, now: float) -> float | None:
+        if self._paused is not None and self._paused[0] > now:
+            return self._paused[0]
+        # After a failure that concerns everything, one batch tries the way for the rest.
+        limit = self._options.parallel if self._paused is None else 1
+        for planned in self._plan.batches:
+            if len(self._busy) < limit and planned.root not in self._busy:
+                self._busy.add(planned.root)
+                nursery.start_soon(self._deliver, planned)
+        return None
+
+    def _start_handovers(self, nursery: trio.Nursery, now: float) -> float | None:
+        """Go on with the batches that the service has taken; returns when to look again."""
+        wakes: list[float] = []
+        for record in list(self._spool.batches.values()):
+            sent = [node for node in self._spool.members(record.id) if node.state is State.SENT]
+            if record.result is None or not sent:
+                continue
+            root = root_of(self._spool.nodes, sent[0])
+            unknown = any(not node.is_dir and node.remote_id is None for node in sent)
+            until = self._delivery.handovers.get(record.id, Handover()).not_before
+            if unknown and root not in self._busy:
+                # Until its ids are known, the next batch there couldn't tell its own files.
+                self._resting[root] = (max(until, now + CALM), "what was just sent there is looked up")
+            if self._paused is not None:
+                until = max(until, self._paused[0])
+            if until > now:
+                wakes.append(until)
+            elif root not in self._busy and (unknown or any(not node.writers for node in sent)):
+                self._busy.add(root)
+                nursery.start_soon(self._hand_over, root, record)
+        return min(wakes, default=None)
+
+    async def _deliver(self, planned: Planned) -> None:
+        done = await self._guarded(planned.root, lambda: self._delivery.deliver(planned))
+        if done and planned.directory is not None:
+            self._made.setdefault(planned.root, []).append(trio.current_time())
+
+    async def _hand_over(self, root: int, record: BatchRecord) -> None:
+        handover = self._delivery.handovers.setdefault(record.id, Handover())
+        if await self._guarded(root, lambda: self._delivery.hand_over(record)):
+            self._resting.pop(root, None)
+        else:
+            handover.not_before = trio.current_time() + self._backoff(handover.tries)
+            handover.tries += 1
+
+    async def _guarded(self, root: int, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do it, and turn what goes wrong into a wait; whether it went well. Nothing ends the sender."""
+        wait: Wait
+        try:
+            await work()
+        except Wait as reason:
+            wait = reason
+        except UploadError as error:
+            _log.warning("An upload has to wait: %s", error)
+            wait = Wait(str(error))
+        except Exception:  # noqa: BLE001 - logged, and the other uploads go on
+            _log.exception("An upload failed in a way that was not foreseen")
+            wait = Wait("wsfs failed in a way that was not foreseen; its log says more")
+        else:
+            self._tries.pop(root, None)
+            self._resting.pop(root, None)
+            self._paused, self._pauses = None, 0
+            return True
+        finally:
+            self._busy.discard(root)
+            self._look()
+        self._rest(root, wait)
+        return False
+
+    def _rest(self, root: int, wait: Wait) -> None:
+        now = trio.current_time()
+        tries = self._tries.get(root, 0)
+        self._tries[root] = tries + 1
+        self._resting[root] = (now + self._backoff(tries), str(wait))
+        if wait.everything:
+            if self._paused is None or self._paused[1].login != wait.login:
+                _log.info("Uploads wait: %s", wait)
+            self._paused = (now + self._backoff(self._pauses), wait)
+            self._pauses += 1
+
+    def _backoff(self, tries: int) -> float:
+        """Seconds to wait after that many failures: doubling, at most `retry_most`, less up to a half."""
+        longest = min(self._options.retry_most, self._options.retry_first * 2.0 ** min(tries, 30))
+        return longest * random.uniform(0.5, 1.0)
+
+    def _forget_made(self, now: float) -> float | None:
+        """Only the tasks made lately count against the flood of new ones."""
+        window = self._options.hold_window
+        kept = {
+            root: [moment for moment in times if moment + window > now] for root, times in self._made.items()
+        }
+        self._made = {root: times for root, times in kept.items() if times}
+        return min((times[0] + window for times in self._made.values()), default=None)
+
+    # What a person asks for
+
+    def wake(self) -> None:
+        """Look now: somebody logged in again, the network is back, a person waits. Ends every pause."""
+        self._paused, self._pauses = None, 0
+        self._resting.clear()
+        self._tries.clear()
+        for handover in self._delivery.handovers.values():
+            handover.not_before = 0.0
+        self._look()
+
+    async def flush(self, scope: Scope = None, progress: Progress | None = None) -> Flushed:
+        """Send now what lies there, and wait until it is sent or refused, or can't go by itself.
+
+        It ends the settling of all below `scope`, of empty files and of those with an editor's lock too. What
+        is interrupted, noise, open for writing, in a directory that waits for its name (unless `scope` names
+        it), or one of too many new tasks, it leaves, and says so. Needs `run` to be running. Without a network
+        it waits for one; cancelled, what was begun goes on.
+        """
+        named = inodes_of(scope)
+        reached = below(self._spool.nodes, named)
+        for node in reached:
+            if node.is_dir and named is not None and node.inode in named:
+                node.named = True
+        targets = to_be_sent(reached)
+        for node in targets:
+            node.forced = node.forced or node.state is State.SETTLING
+        watch = Watch(targets, self._options)
+        self.wake()
+        while True:
+            await self._round.wait()
+            if progress is not None:
+                watch.report(progress)
+            login = self._paused is not None and self._paused[1].login
+            ended = watch.ended(self._plan.held, str(self._paused[1]) if self._paused and login else None)
+            if ended is not None:
+                return ended
+
+    async def release(self, scope: Scope) -> int:
+        """Let go what is held back there, and return how many nodes that were.
+
+        That is: too many new tasks, a directory that `scope` names and that waits for a name of its own, what
+        was interrupted, and what was quarantined. What may have arrived already is sent again: so decided the
+        person who asks for it.
+        """
+        named = inodes_of(scope)
+        changed = 0
+        for node in below(self._spool.nodes, named):
+            if node.state in {State.INTERRUPTED, State.QUARANTINED} and not node.writers:
+                await self._spool.retry(node.inode)
+                changed += 1
+            if node.is_dir and not node.released and self._spool.nodes.get(node.inode) is node:
+                await self._spool.let_go(node)
+                node.named = named is not None and node.inode in named
+                changed += 1
+        self.wake()
+        return changed
+
+    def status(self) -> dict[str, Any]:
+        """What waits, what is being sent and what needs a person, JSON-able; see status.status_of."""
+        pause = self._paused[1] if self._paused is not None else None
+        return status_of(
+            self._spool,
+            self._plan.held,
+            None if pause is None else str(pause),
+            pause is not None and pause.login,
+        )
+
+
+__all__ = ["Flushed", "Hooks", "Options", "Sender", "SentBatch"]
