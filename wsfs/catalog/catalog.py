@@ -195,6 +195,16 @@ class Catalog:
             ("files", owner), lane, lambda flight: self._loader.read_files(flight, owner), fresh=fresh
         )
 
+    async def reload_tasks(self, project_id: int, lane: Lane) -> None:
+        """Ask anew for the tasks of one project: get_tasks, sent after this call. Raises ApiError."""
+        self._link.gate()
+        await self._flights.share(
+            ("tasks", project_id),
+            lane,
+            lambda flight: self._loader.read_project(flight, project_id),
+            fresh=True,
+        )
+
     async def refresh(self, owner: Owner | None, lane: Lane = Lane.PERSON) -> None:
         """Ask the service anew for one project or task and its files, or for everything. Raises ApiError.
 
@@ -209,9 +219,7 @@ class Catalog:
             return
         number = owner[1]
         if owner[0] == "project":
-            await self._flights.share(
-                ("tasks", number), lane, lambda flight: self._loader.read_project(flight, number), fresh=True
-            )
+            await self.reload_tasks(number, lane)
         else:
             await self._flights.share(
                 ("task", number), lane, lambda flight: self._loader.read_task(flight, number), fresh=True
