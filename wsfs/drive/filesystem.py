@@ -21,8 +21,9 @@ from wsfs.drive.handles import (
     Reader,
     SpooledHandle,
 )
+from wsfs.drive.publishing import Publisher
 from wsfs.tree.inodes import Kind, control_inode
-from wsfs.tree.layout import CONTROL_NAME, Changes, Tree
+from wsfs.tree.layout import CONTROL_NAME, Tree
 from wsfs.tree.nodes import Directory, File, Node, Owner
 from wsfs.uploads.noise import never_on_server
 from wsfs.uploads.spool import Spool
@@ -66,8 +67,7 @@ class Contents(Protocol):
 class Drive:
     """One mounted account, read.
 
-    `controls` are the files of `/.wsfs` by name, each with what makes its content. `on_changes` is told what
-    the kernel may hold and is no longer so; it is called synchronously and must not wait. `spool_directory` is
+    `controls` are the files of `/.wsfs` by name, each with what makes its content. `spool_directory` is
     where writes go: its free space is the drive's.
     """
 
@@ -77,22 +77,20 @@ class Drive:
         catalog: Known,
         contents: Contents,
         spool: Spool,
+        publisher: Publisher,
         *,
         ownership: Ownership,
         controls: Mapping[str, Callable[[], bytes]],
         spool_directory: Path,
-        on_changes: Callable[[Changes], None] = lambda changes: None,
     ) -> None:
         self.tree = tree
         self.catalog = catalog
         self.contents = contents
         self.spool = spool
         self.ownership = ownership
-        self.on_changes = on_changes
+        self.publisher = publisher
         self._controls = controls
         self._spool_directory = spool_directory
-        #: inodes that the kernel was told of: only for those may it hold something
-        self._shown: set[int] = {tree.root.inode}
         self._open: dict[int, tuple[Node, int]] = {}
         self._control_directory = Directory(control_inode(0), Kind.CONTROL_DIRECTORY, 0, CONTROL_NAME)
         tree.add_node(self._control_directory, tree.root.inode)
@@ -149,27 +147,22 @@ class Drive:
         """What stat says of the node at `inode`; raises NoSuchName."""
         return self.attributes(self.node(inode))
 
-    def shown(self, node: Node) -> None:
-        """Note that the kernel was told of `node`."""
-        self._shown.add(node.inode)
-
-    def publish(self, *, without: tuple[tuple[int, str], ...] = ()) -> None:
-        """Hand what changed to `on_changes`, as far as the kernel may hold it.
-
-        `without` are entries (directory's inode, name) that the kernel changes itself, by the call at hand.
-        """
-        changes = self.tree.take_changes()
-        if not changes:
-            return
-        shown = self._shown
-        kept = Changes(
-            {entry for entry in changes.entries.difference(without) if entry[0] in shown},
-            changes.inodes & shown,
-        )
-        if kept:
-            self.on_changes(kept)
-
     # Looking
+
+    def lookup_now(self, parent: int, name: str) -> Node | None:
+        """The node of `name`, where that is certain without asking the service; None: use `lookup`.
+
+        Raises NoSuchName, NotDirectory.
+        """
+        directory = self.directory(parent)
+        if directory is self.tree.root and name == CONTROL_NAME:
+            return self._control_directory
+        node = directory.names.get(name)
+        # Of equal names the newest file has the plain one, so files that aren't known yet may matter.
+        certain = isinstance(node, Directory) or (
+            node is not None and (node.kind is Kind.LOCAL_FILE or self._whole(directory))
+        )
+        return node if certain else None
 
     async def lookup(self, parent: int, name: str, caller: Caller) -> Node:
         """The node of `name` in the directory at `parent`.
@@ -178,17 +171,13 @@ class Drive:
         and the API's errors for the root alone: elsewhere, without the network, what isn't known is not there,
         so that it can be made.
         """
-        directory = self.directory(parent)
-        if directory is self.tree.root and name == CONTROL_NAME:
-            return self._control_directory
-        node = directory.names.get(name)
-        if isinstance(node, Directory) or (node is not None and self._whole(directory)):
+        node = self.lookup_now(parent, name)
+        if node is not None:
             return node
+        directory = self.directory(parent)
         if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
             raise errors.NameTooLong(f"{name!r} is longer than {MAX_NAME_BYTES} bytes")
-        if node is not None and node.kind is Kind.LOCAL_FILE:
-            return node
-        if never_on_server(name) and node is None:
+        if never_on_server(name) and name not in directory.names:
             raise errors.NoSuchName(f"no {name}", lasting=True)
         whole = self._whole(directory)
         if not whole:
@@ -200,9 +189,19 @@ class Drive:
                 if directory is self.tree.root:
                     raise
                 log.info("%s isn't known whole: %s", directory.path(), error)
-            node = directory.names.get(name)
+        node = directory.names.get(name)
         if node is None:
             raise errors.NoSuchName(f"no {name} in {directory.path()}", lasting=whole)
+        return node
+
+    def find(self, path: str) -> Node:
+        """The node at `path`, which starts at the mount's root; of what is known. Raises NoSuchName."""
+        node: Node = self.tree.root
+        for part in filter(None, path.split("/")):
+            below = node.names.get(part) if isinstance(node, Directory) else None
+            if below is None:
+                raise errors.NoSuchName(f"there is no {path} in this drive")
+            node = below
         return node
 
     async def open_directory(self, inode: int, caller: Caller) -> DirectoryHandle:

@@ -337,7 +337,7 @@ class Namespace:
 
     def _done(self, directory: Directory, *entries: tuple[int, str]) -> None:
         self._tree.touch(directory, self._now_ns())
-        self._drive.publish(without=entries)
+        self._drive.publisher.publish(without=entries)
 
 
 def _height(directory: Directory | None) -> int:

@@ -17,8 +17,9 @@ class Population:
     """The catalog's sink: translates what it tells into the tree's records, and calls `changed` after each.
 
     `timezone` is the account's (None: the machine's), in which the service tells its naive times.
-    `in_flight(owner)` gives the (name, size) pairs of files that are being sent to `owner` or were just taken:
-    a listing may bring them before it is known which attachments they became, and they aren't shown twice.
+    `in_flight(owner, file)` says whether a file that a listing brings is one of ours which still shows as a
+    pending node: it isn't shown twice. `remembered_drop(project_id)` gives the drop task that this machine
+    made or found before. `drop_title` None: drop tasks are tasks like others.
     """
 
     def __init__(
@@ -27,15 +28,16 @@ class Population:
         *,
         timezone: datetime.tzinfo | None = None,
         drop_title: str | None = None,
-        in_flight: Callable[[Owner], set[tuple[str, int]]] = lambda owner: set(),
+        in_flight: Callable[[Owner, File], bool] = lambda owner, file: False,
+        remembered_drop: Callable[[int], int | None] = lambda project_id: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._tree = tree
         self._timezone = timezone
         self._drop_title = drop_title
         self._in_flight = in_flight
+        self._remembered_drop = remembered_drop
         self._changed = changed
-        self.remembered_drops: dict[int, int] = {}
 
     def projects(self, projects: list[Project]) -> None:
         """The complete list of projects."""
@@ -59,11 +61,8 @@ class Population:
     def files(self, owner: Owner, files: list[File], complete: bool) -> None:
         """Every file that is known of `owner`."""
         known = self._tree.attachment_ids(owner)
-        sending = self._in_flight(owner)
         records = [
-            self.attachment(file)
-            for file in files
-            if file.id in known or not sending or (file.name, file.size) not in sending
+            self.attachment(file) for file in files if file.id in known or not self._in_flight(owner, file)
         ]
         self._tree.set_attachments(owner, records)
         self._changed()
@@ -100,7 +99,7 @@ class Population:
         The lowest id where there are several, so that thirty machines choose the same; a done one is none.
         """
         tree = self._tree
-        remembered = self.remembered_drops.get(project_id)
+        remembered = self._remembered_drop(project_id)
         if remembered is not None:
             task = tree.tasks.get(remembered)
             if task is not None and task.status != "done" and task.project_id == project_id:

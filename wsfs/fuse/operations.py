@@ -24,6 +24,7 @@ from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import entry_attributes, missing
 from wsfs.fuse.callers import is_being_killed, lane_of_process
 from wsfs.fuse.errno import errno_of
+from wsfs.fuse.notify import Notifier
 from wsfs.tree.nodes import File, Node
 
 log = logging.getLogger(__name__)
@@ -73,8 +74,11 @@ class Operations(pyfuse3.Operations):
     enable_writeback_cache = False
     enable_acl = False
 
-    def __init__(self, drive: Drive, namespace: Namespace, extended: ExtendedAttributes) -> None:
+    def __init__(
+        self, drive: Drive, namespace: Namespace, extended: ExtendedAttributes, notifier: Notifier
+    ) -> None:
         super().__init__()
+        self._notifier = notifier
         self._drive = drive
         self._namespace = namespace
         self._extended = extended
@@ -84,7 +88,7 @@ class Operations(pyfuse3.Operations):
 
     def _entry(self, node: Node) -> pyfuse3.EntryAttributes:
         entry = entry_attributes(self._drive.attributes(node))
-        self._drive.shown(node)
+        self._drive.publisher.shown(node.inode)
         return entry
 
     def _file(self, fh: int) -> FileHandle:
@@ -104,10 +108,15 @@ class Operations(pyfuse3.Operations):
     async def lookup(
         self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
-        try:
-            return self._entry(await self._drive.lookup(parent_inode, _text(name), _caller(ctx)))
-        except errors.NoSuchName as error:
-            return missing(lasting=error.lasting)
+        text = _text(name)
+        node = self._drive.lookup_now(parent_inode, text)
+        if node is None:
+            try:
+                with self._notifier.waits_in(parent_inode):
+                    node = await self._drive.lookup(parent_inode, text, _caller(ctx))
+            except errors.NoSuchName as error:
+                return missing(lasting=error.lasting)
+        return self._entry(node)
 
     async def forget(self, inode_list: Sequence[tuple[pyfuse3.InodeT, int]]) -> None:
         """Nothing to do: nodes live as long as the tree has them, not as long as the kernel knows them."""
@@ -156,7 +165,7 @@ class Operations(pyfuse3.Operations):
             attributes = entry_attributes(self._drive.attributes(node))
             if not pyfuse3.readdir_reply(token, os.fsencode(name), attributes, index + 1):
                 return
-            self._drive.shown(node)
+            self._drive.publisher.shown(node.inode)
 
     @guarded
     async def releasedir(self, fh: int) -> None:
@@ -194,14 +203,15 @@ class Operations(pyfuse3.Operations):
     ) -> None:
         if flags & ~pyfuse3.RENAME_NOREPLACE:
             raise pyfuse3.FUSEError(errno.EINVAL)
-        await self._namespace.rename(
-            parent_inode_old,
-            _text(name_old),
-            parent_inode_new,
-            _text(name_new),
-            _caller(ctx),
-            replace=not flags & pyfuse3.RENAME_NOREPLACE,
-        )
+        with self._notifier.waits_in(parent_inode_old, parent_inode_new):
+            await self._namespace.rename(
+                parent_inode_old,
+                _text(name_old),
+                parent_inode_new,
+                _text(name_new),
+                _caller(ctx),
+                replace=not flags & pyfuse3.RENAME_NOREPLACE,
+            )
 
     # What Worksection has no place for
 

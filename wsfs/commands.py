@@ -1,0 +1,205 @@
+"""What the commands ask of a running mount, and the text of `/.wsfs/status.json` and `uploads.json`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import trio
+
+from wsfs import __version__
+from wsfs.api.pacing import Pacer
+from wsfs.catalog.catalog import Catalog
+from wsfs.content.fetch import Content
+from wsfs.control import ControlError
+from wsfs.drive.errors import NoSuchName
+from wsfs.drive.filesystem import Drive
+from wsfs.drive.request_log import RequestLog
+from wsfs.tree.inodes import Kind
+from wsfs.tree.nodes import Directory, Node, Owner
+from wsfs.uploads.sender import Sender
+
+#: Seconds between two lines of progress.
+PROGRESS_EVERY = 0.2
+
+
+class Commands:
+    """The commands of one mount (see wsfs.control.Controls). `about` says which; `stop` begins its end."""
+
+    def __init__(
+        self,
+        drive: Drive,
+        catalog: Catalog,
+        sender: Sender,
+        content: Content,
+        pacer: Pacer,
+        requests: RequestLog,
+        *,
+        about: Mapping[str, str],
+        stop: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._drive = drive
+        self._catalog = catalog
+        self._sender = sender
+        self._content = content
+        self._pacer = pacer
+        self._requests = requests
+        self._about = dict(about)
+        self._stop = stop
+        self._since = clock()
+
+    def status(self) -> dict[str, Any]:
+        """How the mount is: JSON-able, times as ISO 8601, sizes in bytes."""
+        sending = self._sender.status()
+        failure = self._requests.last_failure()
+        lower = self._pacer.lower_rate
+        return {
+            **self._about,
+            "version": __version__,
+            "pid": os.getpid(),
+            "mounted_since": _moment(self._since),
+            "account_known": _without_times(self._catalog.status()),
+            "requests": {
+                "sent": self._requests.total,
+                "waiting": self._pacer.queue_lengths(),
+                "rate": self._pacer.rate or "no limit",
+                "background_rate": "no limit" if math.isinf(lower) else round(lower, 3),
+                "last_failure": None
+                if failure is None
+                else f"{_moment(failure.time)} {failure.action}: {failure.result}",
+            },
+            "cache": self._content.status(),
+            "uploads": {
+                key: sending[key] for key in ("state", "message", "files", "bytes", "counts", "attention")
+            },
+        }
+
+    def uploads(self) -> dict[str, Any]:
+        """What has not reached the server: `files`, each with its path in the mount, state, size and reason."""
+        status = self._sender.status()
+        files = []
+        for place in status["destinations"]:
+            node = self._drive.tree.get(place["inode"])
+            # What is meant for a directory that isn't known (any more) is listed all the same.
+            base = node.path().rstrip("/") if node is not None else f"(inode {place['inode']})"
+            for file in [*place["directories"], *place["files"]]:
+                state = "held" if file["held"] and file["state"] == "settling" else file["state"]
+                if file in place["directories"] and state == "settling":
+                    continue
+                files.append(
+                    {
+                        "path": f"{base}/{file['path']}",
+                        "state": state,
+                        "size": file["size"],
+                        "reason": file["reason"],
+                    }
+                )
+        return {"state": status["state"], "message": status["message"], "files": files}
+
+    def status_text(self) -> bytes:
+        """`/.wsfs/status.json`."""
+        return _text(self.status())
+
+    def uploads_text(self) -> bytes:
+        """`/.wsfs/uploads.json`."""
+        return _text(self.uploads())
+
+    async def flush(
+        self, path: str | None, progress: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> dict[str, Any]:
+        """Send what is pending at `path` (None: everywhere) now, and wait. Raises ControlError."""
+        scope = None if path is None else self._scope(path)
+        latest: dict[str, Any] = {}
+        result: dict[str, Any] = {}
+
+        def note(files_done: int, files: int, bytes_done: int, bytes_: int, requests_left: int) -> None:
+            latest.update(
+                files_done=files_done,
+                files=files,
+                bytes_done=bytes_done,
+                bytes=bytes_,
+                requests_left=requests_left,
+            )
+
+        async def tell() -> None:
+            while True:
+                await trio.sleep(PROGRESS_EVERY)
+                if latest:
+                    await progress(dict(latest))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell)
+            flushed = await self._sender.flush(scope, note)
+            left = [
+                {"path": self._drive.path(inode), "state": state, "reason": reason}
+                for state, those in (("quarantined", flushed.refused), ("held", flushed.held))
+                for inode, reason in those.items()
+            ]
+            result = {"sent": flushed.sent, "left": left}
+            nursery.cancel_scope.cancel()
+        return result
+
+    async def send(self, path: str) -> dict[str, Any]:
+        """Let go what is held back at `path`. Raises ControlError."""
+        return {"files": await self._sender.release(self._scope(path))}
+
+    async def refresh(self, path: str | None) -> dict[str, Any]:
+        """Ask the service anew for `path` (None: everything). Raises ControlError, ApiError."""
+        owner = None if path in (None, "/") else self._owner(self._find(path or "/"))
+        await self._catalog.refresh(owner)
+        return {}
+
+    def stop(self) -> None:
+        """Begin an orderly unmount."""
+        self._stop()
+
+    def _find(self, path: str) -> Node:
+        try:
+            return self._drive.find(path)
+        except NoSuchName as error:
+            raise ControlError(str(error)) from error
+
+    def _scope(self, path: str) -> set[int]:
+        """The inodes of the node at `path` and of every directory below it."""
+        inodes: set[int] = set()
+        ahead = [self._find(path)]
+        while ahead:
+            node = ahead.pop()
+            inodes.add(node.inode)
+            if isinstance(node, Directory):
+                ahead += [one for one in node if isinstance(one, Directory)]
+        return inodes
+
+    def _owner(self, node: Node) -> Owner:
+        """The project or task that `node` is, or lies in."""
+        place: Node | None = node
+        while place is not None:
+            if place.kind is Kind.PROJECT:
+                return ("project", place.id)
+            if place.kind is Kind.TASK:
+                return ("task", place.id)
+            place = place.parent
+        raise ControlError(f"{node.path()} is no project or task")
+
+
+def _text(status: Mapping[str, Any]) -> bytes:
+    return (json.dumps(status, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _moment(time: float) -> str:
+    return datetime.datetime.fromtimestamp(time).astimezone().isoformat(timespec="seconds")
+
+
+def _without_times(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The catalog's status with its unix times as ISO 8601."""
+    times = ("offline_since", "last_load", "last_projects", "last_poll", "last_event")
+    return {
+        key: _moment(value) if key in times and isinstance(value, int | float) else value
+        for key, value in status.items()
+    }

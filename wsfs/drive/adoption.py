@@ -1,0 +1,206 @@
+"""What the sender asks of the drive, and how a pending file becomes an attachment without anyone seeing a gap.
+
+A node keeps its inode and its mtime for ever, through the alias table; its bytes move into the content cache,
+so that reading it back costs no request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from wsfs.api.models import File, Project, Ref, Task
+from wsfs.api.pacing import Lane
+from wsfs.content.errors import ContentError
+from wsfs.drive.filesystem import Drive
+from wsfs.drive.population import Population
+from wsfs.tree.inodes import Kind
+from wsfs.tree.layout import Tree
+from wsfs.tree.nodes import Directory, Owner
+from wsfs.uploads.hooks import (
+    Destination,
+    ProjectDestination,
+    RootDestination,
+    SentBatch,
+    TaskDestination,
+)
+from wsfs.uploads.spool import Spool
+from wsfs.uploads.states import IN_FLIGHT
+
+log = logging.getLogger(__name__)
+
+
+class Memory(Protocol):
+    """What remembers aliases and settings for ever (catalog.store.Store)."""
+
+    async def add_alias(self, kind: int, node_id: int, inode: int, mtime_ns: int | None = None) -> None: ...
+    async def set(self, key: str, value: Any) -> None: ...
+
+
+class Taught(Protocol):
+    """What the catalog is told of what was made here (catalog.Catalog)."""
+
+    def knows_files(self, owner: Owner) -> bool: ...
+    def files_listed(self, owner: Owner, files: list[File]) -> None: ...
+    def task_created(self, task: Task) -> None: ...
+    def project_created(self, project: Project) -> None: ...
+    async def reload_tasks(self, project_id: int, lane: Lane) -> None: ...
+
+
+class Adopting(Protocol):
+    """The part of the content cache that takes a file in."""
+
+    async def adopt(self, file_id: int, size: int, path: Path) -> None: ...
+
+
+def drop_key(project_id: int) -> str:
+    """Under which a project's drop task is remembered."""
+    return f"drop_task:{project_id}"
+
+
+class Adoption:
+    """The sender's hooks (see wsfs.uploads.hooks.Hooks)."""
+
+    def __init__(
+        self,
+        drive: Drive,
+        population: Population,
+        catalog: Taught,
+        contents: Adopting,
+        memory: Memory,
+        *,
+        drop_title: str,
+    ) -> None:
+        self._drive = drive
+        self._tree = drive.tree
+        self._population = population
+        self._catalog = catalog
+        self._contents = contents
+        self._memory = memory
+        self._drop_title = drop_title
+
+    def destination(self, parent_inode: int) -> Destination | None:
+        """What the directory at `parent_inode` is on the server."""
+        node = self._tree.get(parent_inode)
+        if not isinstance(node, Directory):
+            return None
+        match node.kind:
+            case Kind.ROOT:
+                return RootDestination()
+            case Kind.PROJECT:
+                return ProjectDestination(node.id, self._tree.drop_tasks.get(node.id))
+            case Kind.TASK:
+                return TaskDestination(node.id, node.project_id)
+        return None
+
+    def known_files(self, task_id: int) -> frozenset[int] | None:
+        """The ids of the task's attachments, where the listing is complete."""
+        owner: Owner = ("task", task_id)
+        return self._tree.attachment_ids(owner) if self._catalog.knows_files(owner) else None
+
+    async def find_drop_task(self, project_id: int, title: str) -> int | None:
+        """Look anew for the project's drop task, since another machine may have made it (one request)."""
+        await self._catalog.reload_tasks(project_id, Lane.UPLOAD)
+        return self._population.drop_of(project_id)
+
+    def changed(self, inode: int) -> None:
+        """Have the kernel ask anew for a pending node."""
+        self._drive.publisher.changed(inode)
+
+    async def sent(self, result: SentBatch) -> None:
+        """Remember what became of each node, move the bytes, and at last turn the nodes, in one step."""
+        for inode, (kind, id) in result.created.items():
+            await self._memory.add_alias(Kind.PROJECT if kind == "project" else Kind.TASK, id, inode)
+        for inode, file in result.files.items():
+            mtime_ns = result.nodes[inode].mtime_ns
+            await self._memory.add_alias(Kind.ATTACHMENT, file.id, inode, mtime_ns)
+            await self._keep_bytes(file, result.paths[inode])
+        if result.drop_task and result.task_id is not None and result.project_id is not None:
+            await self._memory.set(drop_key(result.project_id), result.task_id)
+        # From here on nothing waits.
+        self._turn_directories(result)
+        self._turn_files(result)
+        self._drive.publisher.publish()
+
+    def _turn_directories(self, result: SentBatch) -> None:
+        destination = result.destination
+        project_id = result.project_id or 0
+        for inode, (kind, id) in result.created.items():
+            title = result.nodes[inode].name
+            stamp_ns = result.nodes[inode].mtime_ns
+            if kind == "project":
+                self._tree.adopt_directory(inode, ("project", id), id, 0, title)
+                self._catalog.project_created(Project(id=id, name=title, status="active"))
+            else:
+                parent = destination.task_id if isinstance(destination, TaskDestination) else 0
+                self._tree.adopt_directory(inode, ("task", id), project_id, parent, title)
+                self._catalog.task_created(_task(id, title, project_id, parent))
+            node = self._tree.get(inode)
+            if node is not None:
+                node.stamp_ns = max(node.stamp_ns, stamp_ns)
+        if result.drop_task and result.task_id is not None and result.task_id not in self._tree.tasks:
+            self._catalog.task_created(_task(result.task_id, self._drop_title, project_id, 0))
+
+    def _turn_files(self, result: SentBatch) -> None:
+        owner: Owner
+        if result.task_id is not None:
+            owner = ("task", result.task_id)
+        elif result.project_id is not None:
+            owner = ("project", result.project_id)
+        else:
+            return
+        for inode, file in result.files.items():
+            self._tree.adopt_file(inode, owner, self._population.attachment(file))
+        if result.all_files is not None:
+            self._catalog.files_listed(owner, list(result.all_files))
+
+    async def _keep_bytes(self, file: File, path: Path) -> None:
+        """Give the cache a name of its own for the bytes: until the nodes turn, the spool's may be opened."""
+        link = path.with_name(f"{path.name}.adopted")
+        try:
+            await trio.to_thread.run_sync(_link, path, link)
+            await self._contents.adopt(file.id, file.size, link)
+        except (OSError, ContentError) as error:
+            log.info("%s isn't kept in the cache, and will be fetched when it is read: %s", file.name, error)
+        finally:
+            with contextlib.suppress(OSError):
+                link.unlink(missing_ok=True)
+
+
+def in_flight(spool: Spool, tree: Tree, owner: Owner, file: File) -> bool:
+    """Whether `file`, new in a listing of `owner`, is one of ours that still shows as a pending node.
+
+    What was sent is known by name and size until its id is, and by the id then.
+    """
+    directory = tree.owner_directory(owner)
+    if directory is None:
+        return False
+    for node in spool.children(directory.inode):
+        if node.state not in IN_FLIGHT or node.is_dir:
+            continue
+        if node.remote_id == file.id:
+            return True
+        if node.remote_id is None and (node.name, node.size) == (file.name, file.size):
+            return True
+    return False
+
+
+def _link(path: Path, link: Path) -> None:
+    link.unlink(missing_ok=True)
+    os.link(path, link)
+
+
+def _task(id: int, title: str, project_id: int, parent: int) -> Task:
+    return Task(
+        id=id,
+        name=title,
+        status="active",
+        project=Ref(id=project_id),
+        parent=Ref(id=parent) if parent else None,
+        has_comments=False,
+    )

@@ -1,0 +1,359 @@
+"""The composition root: builds every part of a mount, owns the one long-lived nursery, and tears down in order.
+
+First what is on the disk is opened: keepsakes and catalog, spool, cache. Then the tree is filled from it. Then
+the account is asked once, where nothing is known of it or the login is new, so that a wrong key is said at once.
+Then the kernel gets the mount. At the end: no more calls from the kernel, then the long-lived tasks (a post that
+is under way gets its grace), then the stores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pyfuse3
+import trio
+
+from wsfs.api.auth import AdminKey, Credentials, UserToken
+from wsfs.api.client import Client
+from wsfs.api.errors import ApiError, LoginRefused, NoSuchAccount
+from wsfs.api.pacing import Lane, Pacer
+from wsfs.catalog.catalog import Catalog
+from wsfs.catalog.keepsakes import Alias
+from wsfs.catalog.store import Store
+from wsfs.commands import Commands
+from wsfs.config import Settings
+from wsfs.content.cache import Cache
+from wsfs.content.errors import ContentError
+from wsfs.content.fetch import Content
+from wsfs.control import ControlError, control_path, serve_control
+from wsfs.drive.adoption import Adoption, drop_key, in_flight
+from wsfs.drive.attributes import Ownership
+from wsfs.drive.extended import ExtendedAttributes
+from wsfs.drive.filesystem import Drive
+from wsfs.drive.namespace import Namespace, Permissions
+from wsfs.drive.population import Population
+from wsfs.drive.publishing import Publisher
+from wsfs.drive.request_log import RequestLog
+from wsfs.drive.titles import Titles
+from wsfs.fuse.limits import MAX_TASKS, raise_background_limit
+from wsfs.fuse.notify import Notifier
+from wsfs.fuse.operations import Operations
+from wsfs.tree.inodes import Kind
+from wsfs.tree.layout import LayoutOptions, Tree
+from wsfs.uploads.errors import UploadError
+from wsfs.uploads.options import Options
+from wsfs.uploads.sender import Sender
+from wsfs.uploads.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_SCHEME = "auth_scheme"
+_RANGES = "ranges"
+_LOGIN = "good_login"
+#: Share of the requests that the crawl may have.
+CRAWL_SHARE = 0.5
+
+
+class MountError(Exception):
+    """The drive can't be mounted; `str()` is one sentence that says what to do."""
+
+
+async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    """Mount the account and serve it until it is unmounted, by whomever, or told to end by a signal.
+
+    `ready` is called once the mount answers. Raises MountError for what a user can mend. Cancelled, it
+    unmounts in order.
+    """
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            store, spool, cache = await _open_stores(settings, stack)
+            async with trio.open_nursery() as nursery:
+                await _serve(settings, store, spool, cache, nursery, ready)
+                nursery.cancel_scope.cancel()
+    except* MountError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__
+
+
+async def _open_stores(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Store, Spool, Cache]:
+    """What is on the disk, opened; `stack` closes it."""
+    try:
+        await trio.to_thread.run_sync(_make_private, settings.data_dir)
+        store = Store(settings.data_dir / "catalog.db")
+        await store.open()
+        stack.push_async_callback(store.close)
+        spool = Spool(settings.data_dir / "spool")
+        await spool.start()
+        stack.push_async_callback(spool.close)
+        cache = Cache(settings.cache_dir / "content", settings.cache_size)
+        await stack.enter_async_context(cache)
+    except (UploadError, ContentError) as error:
+        raise MountError(str(error)) from error
+    except OSError as error:
+        raise MountError(f"{error.filename or settings.data_dir} can't be used: {error.strerror}") from error
+    return store, spool, cache
+
+
+async def _serve(
+    settings: Settings,
+    store: Store,
+    spool: Spool,
+    cache: Cache,
+    nursery: trio.Nursery,
+    ready: Callable[[], None],
+) -> None:
+    stop = trio.Event()
+    requests = RequestLog()
+    pacer = Pacer(settings.rate)
+    aliases = store.aliases()
+
+    def alias(kind: Kind, id: int) -> Alias | None:
+        return aliases.get((int(kind), id))
+
+    def remember(key: str, value: object) -> None:
+        nursery.start_soon(store.set, key, value)
+
+    client = Client(
+        settings.base_url,
+        settings.credentials,
+        pacer,
+        deadline=settings.deadline,
+        observer=requests.add,
+        scheme=store.get(_SCHEME),
+        on_scheme=functools.partial(remember, _SCHEME),
+    )
+    tree = Tree(
+        LayoutOptions(done=settings.done, folders=settings.folders),
+        aliases=lambda kind, id: (found := alias(kind, id)) and found.inode,
+        timestamps=lambda kind, id: (found := alias(kind, id)) and found.mtime_ns,
+    )
+    notifier = Notifier()
+    publisher = Publisher(tree, notifier.tell)
+    population = Population(
+        tree,
+        timezone=settings.timezone,
+        drop_title=settings.drop_title if settings.drop else None,
+        in_flight=functools.partial(in_flight, spool, tree),
+        remembered_drop=lambda project_id: store.get(drop_key(project_id)),
+        changed=publisher.publish,
+    )
+    catalog = Catalog(
+        client,
+        store,
+        population,
+        archived=settings.archived,
+        crawl=CRAWL_SHARE if settings.crawl else 0.0,
+        rate=settings.rate,
+        poll=settings.poll,
+    )
+    content = Content(
+        cache,
+        client.download,
+        nursery,
+        deadline=settings.deadline,
+        ranges=store.get(_RANGES),
+        on_ranges=functools.partial(remember, _RANGES),
+    )
+    drive = Drive(
+        tree,
+        catalog,
+        content,
+        spool,
+        publisher,
+        ownership=Ownership(
+            settings.uid,
+            settings.gid,
+            read_only=settings.read_only,
+            create_projects=settings.create_projects,
+        ),
+        controls={
+            "status.json": lambda: commands.status_text(),
+            "uploads.json": lambda: commands.uploads_text(),
+            "requests.log": requests.text,
+        },
+        spool_directory=settings.data_dir,
+    )
+    adoption = Adoption(drive, population, catalog, content, store, drop_title=settings.drop_title)
+    sender = Sender(
+        spool,
+        client,
+        adoption,
+        Options(
+            settle=settings.settle,
+            hold_tasks=settings.hold_tasks,
+            drop_title=settings.drop_title,
+            text=settings.comment_template,
+            author=settings.author,
+            hidden=settings.hidden,
+        ),
+    )
+    commands = Commands(
+        drive,
+        catalog,
+        sender,
+        content,
+        pacer,
+        requests,
+        about={"account": settings.base_url, "mountpoint": str(settings.mountpoint)},
+        stop=stop.set,
+    )
+    operations = Operations(
+        drive,
+        Namespace(drive, Titles(client), Permissions(mkdir=settings.mkdir, drop=settings.drop)),
+        ExtendedAttributes(drive, _web_address(settings.base_url), settings.timezone),
+        notifier,
+    )
+
+    async with client:
+        await catalog.start()
+        _show_spool(tree, spool)
+        publisher.publish()
+        nursery.start_soon(catalog.run)
+        await _check_login(settings, client, catalog, store)
+        if not settings.read_only:
+            nursery.start_soon(sender.run)
+        await _until_unmounted(settings, operations, notifier, commands, stop, ready)
+        # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
+        nursery.cancel_scope.cancel()
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+
+async def _check_login(settings: Settings, client: Client, catalog: Catalog, store: Store) -> None:
+    """Ask the account once, where nothing is known of it or the login is a new one. Raises MountError."""
+    login = _fingerprint(settings.credentials)
+    known = catalog.knows_projects()
+    if not known or store.get(_LOGIN) != login:
+        try:
+            if known:
+                await client.get_projects(lane=Lane.PERSON, filter="active")
+            else:
+                await catalog.need_projects(Lane.PERSON)
+        except NoSuchAccount as error:
+            raise MountError(
+                f"{settings.base_url} isn't the address of a Worksection account; check the account's name"
+            ) from error
+        except LoginRefused as error:
+            raise MountError(_wrong_login(settings)) from error
+        except ApiError as error:
+            if not known:
+                raise MountError(
+                    f"{error}; check the network and the account's address {settings.base_url}"
+                ) from error
+            log.info("The login couldn't be tried: %s", error)
+        else:
+            await store.set(_LOGIN, login)
+    if isinstance(settings.credentials, AdminKey) and settings.author is None and not settings.read_only:
+        log.info(
+            "With an admin key, posts are the account owner's; the option author=EMAIL makes them somebody else's"
+        )
+
+
+async def _until_unmounted(
+    settings: Settings,
+    operations: Operations,
+    notifier: Notifier,
+    commands: Commands,
+    stop: trio.Event,
+    ready: Callable[[], None],
+) -> None:
+    """Give the kernel the mount and serve it, until it is unmounted or `stop` is set."""
+    mountpoint = str(settings.mountpoint)
+    try:
+        pyfuse3.init(operations, mountpoint, _fuse_options(settings))
+    except RuntimeError as error:
+        raise MountError(
+            f"{mountpoint} can't be mounted ({error}); look whether /dev/fuse and fusermount3 (the package "
+            "fuse3) are there, and whether the directory is yours"
+        ) from error
+    try:
+        async with trio.open_nursery() as serving:
+
+            async def until_told() -> None:
+                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                    serving.start_soon(_set_on_signal, signals, stop)
+                    await stop.wait()
+                serving.cancel_scope.cancel()
+
+            async def main() -> None:
+                await pyfuse3.main(max_tasks=MAX_TASKS)
+                serving.cancel_scope.cancel()
+
+            serving.start_soon(main)
+            serving.start_soon(notifier.run)
+            # Whoever looks at the mount has to do so beside the task that serves it.
+            device = await trio.to_thread.run_sync(_device, mountpoint, abandon_on_cancel=True)
+            await trio.to_thread.run_sync(raise_background_limit, device)
+            try:
+                await serving.start(serve_control, commands, control_path(settings.mountpoint))
+            except (ControlError, OSError) as error:
+                raise MountError(f"the control socket can't be made: {error}") from error
+            serving.start_soon(until_told)
+            log.info("%s is mounted at %s", settings.base_url, mountpoint)
+            ready()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(pyfuse3.close)
+        log.info("%s is unmounted", mountpoint)
+
+
+async def _set_on_signal(signals: AsyncIterator[int], stop: trio.Event) -> None:
+    async for number in signals:
+        log.info("Ending on %s", signal.Signals(number).name)
+        stop.set()
+
+
+def _show_spool(tree: Tree, spool: Spool) -> None:
+    """Put what the spool kept into the tree; what lies in a directory that isn't known yet waits there unseen."""
+    for node in sorted(spool.nodes.values(), key=lambda one: one.inode):
+        tree.add_local(node.inode, node.parent, node.name, is_directory=node.is_dir, stamp_ns=node.mtime_ns)
+
+
+def _fuse_options(settings: Settings) -> set[str]:
+    options = set(pyfuse3.default_options)
+    options |= {f"fsname={settings.fsname}", "subtype=wsfs", "default_permissions", "nosuid", "nodev"}
+    options.discard("nonempty")
+    if settings.allow_other:
+        options.add("allow_other")
+    if settings.read_only:
+        options.add("ro")
+    return options
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _device(mountpoint: str) -> int:
+    return os.stat(mountpoint).st_dev  # noqa: PTH116 - a path of the mount, for a worker thread
+
+
+def _fingerprint(credentials: Credentials) -> str:
+    """What tells one login from another, without being one."""
+    secret = credentials.key if isinstance(credentials, AdminKey) else credentials.token
+    return hashlib.sha256(secret.encode()).hexdigest()[:16]
+
+
+def _wrong_login(settings: Settings) -> str:
+    if isinstance(settings.credentials, UserToken):
+        return (
+            f"{settings.base_url} doesn't accept the access token; it may have expired: get a new one and set "
+            "WSFS_ACCESS_TOKEN"
+        )
+    return (
+        f"{settings.base_url} doesn't accept the API key; copy it anew from Worksection (Account, API) and set "
+        "WSFS_API_KEY"
+    )
+
+
+def _web_address(base_url: str) -> str:
+    """The account's address for links: its base URL without the path of the API."""
+    return base_url.split("/api/")[0].rstrip("/")
