@@ -16,8 +16,9 @@ MAY_IMPORT = {
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
-        *("config", "control", "mountinfo"),
+        *("commands", "config", "control", "mountinfo"),
     },
+    "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},
     "drive": {"tree", "catalog", "content", "uploads", "api"},
     "catalog": {"api"},
