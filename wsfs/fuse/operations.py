@@ -157,13 +157,20 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._directories[fh]
-        for index in range(start_id, len(handle.names)):
+        # Offsets 0 and 1 are the directory itself and the one above: the kernel takes their numbers, no more.
+        above = handle.node.parent or handle.node
+        for index, (dots, place) in enumerate(((b".", handle.node), (b"..", above))):
+            if start_id <= index:
+                attributes = entry_attributes(self._drive.attributes(place))
+                if not pyfuse3.readdir_reply(token, dots, attributes, index + 1):
+                    return
+        for index in range(max(start_id - 2, 0), len(handle.names)):
             found = self._drive.entry(handle, index)
             if found is None:
                 continue
             name, node = found
             attributes = entry_attributes(self._drive.attributes(node))
-            if not pyfuse3.readdir_reply(token, os.fsencode(name), attributes, index + 1):
+            if not pyfuse3.readdir_reply(token, os.fsencode(name), attributes, index + 3):
                 return
             self._drive.publisher.shown(node.inode)
 
