@@ -122,6 +122,7 @@ class Journal:
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._token: trio.lowlevel.TrioToken | None = None
+        self._pending = 0
 
     async def open(self) -> Stored:
         """Open the database, start its thread, and read everything."""
@@ -157,9 +158,15 @@ class Journal:
         """Queue the operations and don't wait: they are on disk before anything that is committed later."""
         self._put(_Order(operations))
 
+    @property
+    def idle(self) -> bool:
+        """Whether all that was asked for is on disk."""
+        return self._pending == 0
+
     def _put(self, order: _Order) -> None:
         if self._thread is None:
             raise SpoolBroken("the spool is closed")
+        self._pending += 1
         self._orders.put(order)
 
     def _connect(self) -> tuple[sqlite3.Connection, Stored]:
@@ -195,16 +202,15 @@ class Journal:
             order.error = _transact(database, order.operations) if alone else error
             if order.done is None and order.error is not None:
                 _log.error("The upload journal could not be written: %s", order.error)
-        events = [order.done for order in group if order.done is not None]
-        if events:
-            assert self._token is not None
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(_set_all, events)
+        assert self._token is not None
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._written, group)
 
-
-def _set_all(events: list[trio.Event]) -> None:
-    for event in events:
-        event.set()
+    def _written(self, group: list[_Order]) -> None:
+        self._pending -= len(group)
+        for order in group:
+            if order.done is not None:
+                order.done.set()
 
 
 def _transact(database: sqlite3.Connection, operations: Sequence[Operation]) -> UploadError | None:

@@ -1,0 +1,16 @@
+"""The fixtures of the uploads' tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio.testing
+
+from .fakes import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, mock_clock: trio.testing.MockClock) -> World:
+    """A spool, its sender, a service and a drive, none of them started."""
+    return World(tmp_path / "spool", mock_clock)
