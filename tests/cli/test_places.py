@@ -32,3 +32,12 @@ def test_without_a_path_the_dead_are_left_out(add_drive: Callable[[str], FakeDri
     assert [found.mountpoint for found in targets(None)] == [live.mountpoint]
     with pytest.raises(UserError, match="is gone"):
         target(str(dead.mountpoint / "x"))
+
+
+def test_a_socket_that_outlived_its_process_does_not_count(add_drive: Callable[[str], FakeDrive]) -> None:
+    dead, live = add_drive("dead"), add_drive("live")
+    dead.end()
+    control.control_path(dead.mountpoint).touch()
+    assert [found.mountpoint for found in targets(None)] == [live.mountpoint]
+    with pytest.raises(UserError, match=f"`wsfs umount {dead.mountpoint}` clears it"):
+        target(str(dead.mountpoint))

@@ -55,12 +55,14 @@ def test_it_serves_until_unmounted(settings: Settings, serve_is: FakeServe) -> N
     async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
         ready()
         await trio.lowlevel.checkpoint()
+        (settings.data_dir / "file").touch()
         seen.append(settings)
 
     serve_is(serve)
     running.run(settings, lambda: seen.append("ready"))
     assert seen == ["ready", settings]
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+    assert (settings.data_dir / "file").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -15,7 +15,7 @@ Run = Callable[..., Result]
 STATE = {
     "account": "acme.worksection.com",
     "read_only": False,
-    "cache": {"used": 3 * 2**20, "limit": 5 * 2**30, "files": 12},
+    "cache": {"used": 3 * 2**20, "limit": 5 * 2**30, "files": 0, "error": None},
     "errors": [],
     "poll": 30.0,
     "login": None,
@@ -29,7 +29,7 @@ def test_people_get_lines(wsfs: Run, drive: FakeDrive) -> None:
     text = " ".join(result.stdout.split())
     assert "account acme.worksection.com" in text
     assert "read only no" in text
-    assert "cache used 3.0 MiB, limit 5.0 GiB, files 12" in text
+    assert "cache used 3.0 MiB, limit 5.0 GiB, files 0" in text
     assert "errors – poll 30 login –" in text
 
 

@@ -20,9 +20,17 @@ class Target:
 
 def running(mount: control.LiveMount, within: str | None = None) -> Target:
     """The target of a mount; UserError when no process serves it."""
-    if mount.socket is None:
+    if mount.socket is None or not answers(mount):
         raise UserError(gone(mount.mountpoint))
     return Target(mount.mountpoint, mount.socket, within)
+
+
+def answers(mount: control.LiveMount) -> bool:
+    """Whether a process listens at the mount's socket, which may outlive it."""
+    try:
+        return mount.socket is not None and control.server_pid(mount.socket) > 0
+    except control.NotServed:
+        return False
 
 
 def gone(mountpoint: Path) -> str:
@@ -48,9 +56,7 @@ def targets(path: str | None) -> list[Target]:
     mounts = control.live_mounts()
     if not mounts:
         raise UserError("nothing is mounted; `wsfs mount ACCOUNT MOUNTPOINT` mounts a drive")
-    if all(mount.socket is None for mount in mounts):
-        return [running(mounts[0])]
-    return [running(mount) for mount in mounts if mount.socket is not None]
+    return [running(mount) for mount in mounts if answers(mount)] or [running(mounts[0])]
 
 
 def mountpoint(path: str) -> control.LiveMount:

@@ -109,15 +109,16 @@ def _occupied(place: Path, mount: mountinfo.Mount) -> str:
 
 
 def probe(place: Path, seconds: float = PROBE_SECONDS) -> int | None:
-    """The errno of a stat of `place`, 0 when it works, None when there is no answer in time.
+    """The errno of a statfs of `place`, 0 when it works, None when there is no answer in time.
 
-    The stat is made in a thread that is left behind if it hangs; a wait for FUSE ends with the process.
+    A stat would be answered by the kernel, which remembers attributes beyond the death of a mount's process.
+    The call is made in a thread that is left behind if it hangs; a wait for FUSE ends with the process.
     """
     outcome: list[int] = []
 
     def look() -> None:
         try:
-            place.stat()
+            os.statvfs(place)
         except OSError as error:
             outcome.append(error.errno or errno.EIO)
         else:

@@ -31,7 +31,12 @@ def run(settings: Settings, ready: Callable[[], None]) -> None:
         if "fuse3" not in str(error) and error.name != "pyfuse3":
             raise
         raise UserError("libfuse3 is missing or too old; install it with `sudo apt install fuse3`") from error
-    with exclusive(settings.data_dir, "data_dir"), exclusive(settings.cache_dir, "cache_dir"), _hangups():
+    with (
+        _private(),
+        exclusive(settings.data_dir, "data_dir"),
+        exclusive(settings.cache_dir, "cache_dir"),
+        _hangups(),
+    ):
         try:
             trio.run(functools.partial(serve, settings, ready=ready))
         except MountError as error:
@@ -69,6 +74,16 @@ def exclusive(directory: Path, option: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[None]:
+    """Whatever is written to the disk meanwhile is for this user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager

@@ -78,7 +78,10 @@ def label(name: str) -> str:
 
 
 def words(name: str, value: object) -> str:
-    """A value of a status as a person reads it; nested ones as "name value", with commas between."""
+    """A value of a status as a person reads it; nested ones as "name value", with commas between.
+
+    In nested ones what is empty is left out, as there is much to say already.
+    """
     match value:
         case None:
             return "–"
@@ -89,7 +92,8 @@ def words(name: str, value: object) -> str:
         case float():
             return f"{value:g}"
         case dict():
-            return ", ".join(f"{label(key)} {words(key, item)}" for key, item in value.items()) or "–"
+            told = {key: item for key, item in value.items() if item not in (None, "", [], {})}
+            return ", ".join(f"{label(key)} {words(key, item)}" for key, item in told.items()) or "–"
         case list():
             return "\n".join(words(name, item) for item in value) or "–"
         case _:
