@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+import trio
 
 from wsfs.emulator.account import Account
 from wsfs.emulator.emulator import Emulator
@@ -63,6 +64,12 @@ class Api:
         parts = [(f"attach[{n}]", (name, data)) for n, (name, data) in enumerate(files)]
         fields = {"text": text} if text else {}
         return await self.http.post(self.admin_url(action, **params), data=fields, files=parts or None)
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until something came true, five seconds at most."""
+        with trio.fail_after(5):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event
+                await trio.sleep(0.01)
 
     async def data(self, action: str, **params: object) -> Any:
         """Return the `data` of an answer that must be ok."""

@@ -6,7 +6,6 @@ place, quotes, slashes, very long and empty names, an empty file, one name in se
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -239,7 +238,7 @@ def content_of(name: str, seed: int) -> Content:
     if name.startswith("empty"):
         return Fixed(b"")
     stem, _, extension = name.rpartition(".")
-    return Generated(MAKERS[extension.lower()], stem, zlib.crc32(name.encode()) % 10_000 + seed)
+    return Generated(MAKERS[extension.lower()], stem, seed)
 
 
 def survey(seed: int) -> StoredZip:
@@ -260,6 +259,7 @@ def demo_account(*, seed: int = 0, clock: Callable[[], datetime] = datetime.now)
 class _Builder:
     def __init__(self, seed: int, clock: Callable[[], datetime]) -> None:
         self.seed = seed
+        self.count = 0
         self.when = datetime(2023, 9, 4, 9, 12)
         self.account = Account(clock=clock, first_id=10_001)
         self.people: list[User] = [
@@ -288,7 +288,12 @@ class _Builder:
         return self.when
 
     def files(self, names: Sequence[str]) -> list[NewFile]:
-        return [NewFile(name, content_of(name, self.seed)) for name in names]
+        """Return new files; each has contents of its own, also where names are equal."""
+        made = []
+        for name in names:
+            self.count += 1
+            made.append(NewFile(name, content_of(name, self.seed * 1000 + self.count)))
+        return made
 
     def project(self, plan: Plan) -> None:
         project = self.account.add_project(

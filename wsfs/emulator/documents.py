@@ -9,11 +9,12 @@ import io
 import random
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from xml.sax.saxutils import escape
 
 from wsfs.emulator import pictures
 
+Maker = Callable[[str, int], bytes]
 MOMENT = (2024, 9, 12, 10, 0, 0)
 
 ENGLISH = (

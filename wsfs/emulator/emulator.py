@@ -50,6 +50,10 @@ class Seen:
     files: list[str] = field(default_factory=list)
     range: str = ""
 
+    def count(self, length: int) -> None:
+        """Count bytes that go out."""
+        self.sent += length
+
 
 class Emulator:
     """A Worksection account that `serve` (server.py) puts on an address.
@@ -167,10 +171,8 @@ class Emulator:
         if strike.name in {"truncate", "reset-body", "stall", "short", "long"}:
             seen.result = f"fault {strike.name}"
         seen.result = seen.result or "ok"
-        try:
-            await reply.send(exchange, strike, self.bandwidth)
-        finally:
-            seen.sent = reply.sent
+        reply.count = seen.count
+        await reply.send(exchange, strike, self.bandwidth)
 
     async def _early_fate(self, request: _Request, strike: Strike) -> bool:
         """Play the faults that come in place of the act; return whether the request goes on."""

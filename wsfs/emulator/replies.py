@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -37,12 +37,12 @@ class Reply:
         self.start = start
         self.stop = self.content.size if stop is None else stop
         self.headers: Headers = [("content-type", kind), *headers]
-        self.sent = 0
+        self.count: Callable[[int], None] = lambda length: None  # told of each piece that goes out
 
     async def send(
         self, exchange: Exchange, strike: Strike | None = None, bandwidth: float | None = None
     ) -> None:
-        """Send it, counting in `sent` the bytes of the body that went out.
+        """Send it.
 
         Raises GoneError when the client goes away; that is so too after a fault that resets the connection.
         `bandwidth` is in bytes a second.
@@ -68,9 +68,9 @@ class Reply:
             due = trio.current_time()
             while start < stop:
                 data = await self._read(start, min(piece, stop - start))
+                self.count(len(data))
                 await exchange.send({"type": "http.response.body", "body": data, "more_body": True})
                 start += len(data)
-                self.sent += len(data)
                 if bandwidth:
                     due += len(data) / bandwidth
                     await trio.sleep_until(due)

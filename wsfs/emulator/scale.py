@@ -24,7 +24,7 @@ def scaled_account(
     people = [account.owner, account.add_user("Taras Shevchuk", "taras@example.com")]
     minute = timedelta(minutes=1)
     when = START
-    owed = 0.0
+    count = 0
 
     def attach(owner: Task | Comment, name: str) -> StoredFile:
         number = account.new_id()
@@ -47,9 +47,8 @@ def scaled_account(
                 child = Task(number, f"Subtask {s:02}", project, when, people[0], people[1], task)
                 account.tasks[number] = child
                 task.children.append(child)
-            owed += commented
-            if owed >= 1:
-                owed -= 1
+            count += 1
+            if int(count * commented + 1e-9) > int((count - 1) * commented + 1e-9):
                 number = account.new_id()
                 comment = Comment(number, task, "See the file.", when, people[1])
                 account.comments[number] = comment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import socket
 
 import hypercorn.trio
 import trio
@@ -24,11 +25,11 @@ async def serve(
 ) -> None:
     """Serve until cancelled; the address, also in `emulator.url`, comes through `task_status`.
 
-    Port 0 is any free one. Raises OSError (in a group) when the port is taken. When it is cancelled, open
+    Port 0 is any free one. Raises OSError when the port is taken. When it is cancelled, open
     connections are cut, so that it ends at once. An emulator may be served again afterwards.
     """
     config = Config()
-    config.bind = [f"{host}:{port}"]
+    config.bind = [f"fd://{_listener(host, port)}"]
     config.errorlog = logger  # what hypercorn and the application report; its lines of mere news are below it
     config.accesslog = None
     config.keep_alive_timeout = 75
@@ -51,3 +52,16 @@ async def serve(
             emulator.nursery = None
             for exchange in emulator.exchanges:
                 exchange.cut()
+
+
+def _listener(host: str, port: int) -> int:
+    """Return the descriptor of a bound socket, for the server to own: it would not close its own if this failed."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener.detach()
