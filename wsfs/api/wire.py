@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from wsfs.api.multipart import Body
 from wsfs.api.pacing import Lane
 
 CLOSE_DEADLINE = 5.0
+GZIP = 31
+"""zlib's number for data with a gzip header."""
 
 TRANSPORT_ERRORS: tuple[tuple[type[Exception], type[errors.ApiError]], ...] = (
     (httpx.ConnectError, errors.Unreachable),
@@ -73,13 +76,33 @@ class Pieces:
         self._response = response
         self._deadline = deadline
         self._redact = redact
-        encoded = response.headers.get("content-encoding", "identity") != "identity"
-        decoding = encoded or response.is_stream_consumed
-        self._iterator = response.aiter_bytes() if decoding else response.aiter_raw()
+        # httpx would decode, too, but an error in its decoder leaves the generators below it half-way.
+        read_already = response.is_stream_consumed
+        self._iterator = response.aiter_bytes() if read_already else response.aiter_raw()
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        self._encoding = "identity" if read_already else encoding
+        self._decompressor = zlib.decompressobj(GZIP) if self._encoding in ("gzip", "x-gzip") else None
         self._begun = self._ended = False
 
     async def next(self) -> bytes | None:
         """The next piece, None at the end. Raises TimedOut, ConnectionBroken, BadAnswer."""
+        if self._decompressor is None:
+            if self._encoding != "identity":
+                raise errors.BadAnswer(f"its encoding, {self._encoding[:30]}, was not asked for")
+            return await self._next()
+        while (piece := await self._next()) is not None:
+            try:
+                piece = self._decompressor.decompress(piece)
+            except zlib.error:
+                raise errors.BadAnswer("it can't be decompressed") from None
+            if piece:
+                return piece
+        if not self._decompressor.eof:
+            raise errors.BadAnswer("its compressed data ends early")
+        return None
+
+    async def _next(self) -> bytes | None:
+        """The next piece as it came."""
         if self._ended:
             return None
         self._begun = True
