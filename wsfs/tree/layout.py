@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from wsfs.tree.inodes import ROOT_INODE, Kind, folder_inode, remote_inode, second_done_inode
-from wsfs.tree.names import Candidate, assign
 from wsfs.tree.nodes import AttachmentRecord, Directory, File, Node, Owner, ProjectRecord, TaskRecord
 
 DONE_NAME = "Done"
@@ -58,6 +57,8 @@ class Tree:
         self._aliases = aliases
         self._timestamps = timestamps
         self.root = Directory(ROOT_INODE, Kind.ROOT, 0, "")
+        self.root.reserved = frozenset({CONTROL_NAME})
+        self._reserved = frozenset({DONE_NAME}) if self.options.done == "folder" else frozenset()
         self.by_inode: dict[int, Node] = {ROOT_INODE: self.root}
         self.projects: dict[int, Directory] = {}
         self.tasks: dict[int, Directory] = {}
@@ -290,6 +291,7 @@ class Tree:
         other = table.get(id)
         node.id, node.project_id = id, project_id
         node.kind = Kind.PROJECT if kind == "project" else Kind.TASK
+        node.reserved = self._reserved
         table[id] = node
         if kind == "task":
             node.task_parent, node.status = parent_task, "active"
@@ -466,6 +468,8 @@ class Tree:
     def _enter(self, node: Node) -> None:
         self.by_inode[node.inode] = node
         if isinstance(node, Directory):
+            if node.kind in (Kind.PROJECT, Kind.TASK):
+                node.reserved = self._reserved
             for orphan in self._orphans.pop(node.inode, ()):
                 self._place(orphan, node)
 
@@ -504,32 +508,12 @@ class Tree:
         """Name anew what changed, and note the difference."""
         stale, self._stale = self._stale, set()
         for directory in stale:
-            before, after = directory.names, self._named(directory)
-            directory.names = after
             self._changes.inodes.add(directory.inode)
+            if not directory.is_named:
+                continue
+            before, after = directory.names, directory.name_members(anew=True)
             for name, node in before.items():
                 if after.get(name) is not node:
                     self._changes.entries.add((directory.inode, name))
             for name in after.keys() - before.keys():
                 self._changes.entries.add((directory.inode, name))
-
-    def _named(self, directory: Directory) -> dict[str, Node]:
-        members = directory.members
-        fixed: dict[str, Node] = {}
-        candidates: list[Candidate] = []
-        for inode, node in members.items():
-            if node.kind in _LOCAL_KINDS or node.kind in (Kind.DONE, Kind.CONTROL_FILE):
-                fixed[node.title] = node
-            elif node.kind is not Kind.CONTROL_DIRECTORY:
-                candidates.append(Candidate(inode, node.id, node.title, isinstance(node, Directory)))
-        taken = set(fixed)
-        if self.options.done == "folder" and directory.kind in (Kind.PROJECT, Kind.TASK):
-            taken.add(DONE_NAME)
-        if directory is self.root:
-            taken.add(CONTROL_NAME)
-        names = dict(fixed)
-        for inode, name in assign(candidates, taken).items():
-            names[name] = members[inode]
-        for name, node in names.items():
-            node.name = name
-        return names

@@ -62,6 +62,11 @@ def _fit(name: str, suffix: str, is_directory: bool) -> str:
 
 def safe_name(title: str, *, is_directory: bool) -> str:
     """The name that `title` has where no other title of its directory comes to the same one."""
+    if len(title) < MAX_NAME_BYTES and title.isascii() and title.isprintable() and "/" not in title:
+        # Most titles: nothing to do but for three.
+        if title in (".", ".."):
+            return title.replace(".", "．")
+        return title or UNTITLED
     name = unicodedata.normalize("NFC", title.translate(_TABLE))
     if name in (".", ".."):
         name = name.replace(".", "．")
@@ -74,6 +79,8 @@ def with_id(name: str, id: int, *, is_directory: bool) -> str:
 
 
 def _looks_suffixed(name: str, is_directory: bool) -> bool:
+    if " (id " not in name:
+        return False
     stem = name if is_directory else split_extension(name)[0]
     return _SUFFIX.search(stem) is not None
 

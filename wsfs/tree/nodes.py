@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsfs.tree.inodes import Kind
+from wsfs.tree.names import Candidate, assign
 
 #: Whose files they are: a project's own or a task's, by the service's id.
 Owner = tuple[Literal["project", "task"], int]
+
+
+#: Kinds whose title is their name: made here, or by the layout.
+_PLAIN = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY, Kind.DONE, Kind.CONTROL_FILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Node:
         parts: list[str] = []
         node: Node | None = self
         while node is not None and node.parent is not None:
+            node.parent.name_members()
             parts.append(node.name)
             node = node.parent
         return "/" + "/".join(reversed(parts))
@@ -95,14 +101,19 @@ class File(Node):
 
 
 class Directory(Node):
-    """A directory: `members` by inode are what belongs into it, `names` is what a listing shows."""
+    """A directory: `members` by inode are what belongs into it, `names` is what a listing shows.
 
-    __slots__ = ("members", "names", "project_id", "status", "task_parent", "touched_ns")
+    Names are given when somebody first asks for them, and again when a member came, went or got another title:
+    of a hundred thousand nodes most are never looked at. `reserved` are names that no member may have.
+    """
+
+    __slots__ = ("_names", "members", "project_id", "reserved", "status", "task_parent", "touched_ns")
 
     def __init__(self, inode: int, kind: Kind, id: int, title: str, *, stamp_ns: int = 0) -> None:
         super().__init__(inode, kind, id, title, stamp_ns)
         self.members: dict[int, Node] = {}
-        self.names: dict[str, Node] = {}
+        self._names: dict[str, Node] | None = None
+        self.reserved: frozenset[str] = frozenset()
         self.touched_ns = 0
         self.status = ""
         self.project_id = 0
@@ -110,6 +121,38 @@ class Directory(Node):
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.names.values())
+
+    @property
+    def names(self) -> dict[str, Node]:
+        """The members by name; not to be changed."""
+        names = self._names
+        return self.name_members() if names is None else names
+
+    @property
+    def is_named(self) -> bool:
+        """Whether somebody has asked for names, so that a change of them is news."""
+        return self._names is not None
+
+    def name_members(self, *, anew: bool = False) -> dict[str, Node]:
+        """Give every member its name, where that isn't done or is wanted anew; the names.
+
+        What was made here keeps its plain name over whatever the service brings.
+        """
+        if self._names is not None and not anew:
+            return self._names
+        names: dict[str, Node] = {}
+        candidates: list[Candidate] = []
+        for inode, node in self.members.items():
+            if node.kind in _PLAIN:
+                names[node.title] = node
+            elif node.kind is not Kind.CONTROL_DIRECTORY:
+                candidates.append(Candidate(inode, node.id, node.title, isinstance(node, Directory)))
+        for inode, name in assign(candidates, self.reserved.union(names)).items():
+            names[name] = self.members[inode]
+        for name, node in names.items():
+            node.name = name
+        self._names = names
+        return names
 
     def mtime_ns(self) -> int:
         """The newest date among itself, its children and what was done in it here."""
