@@ -57,7 +57,7 @@ class Catalog:
         self._knowledge = Knowledge(store, sink)
         self._todo = Todo()
         self._link = Link(clock)
-        self._loader = Loader(client, self._knowledge, self._todo, archived=archived, clock=clock)
+        self._loader = Loader(client, self._knowledge, self._todo, self._link, archived=archived, clock=clock)
         self._flights = Flights(self._knowledge.tick, self._landed)
         self._fresh = Freshener(
             self._knowledge,
@@ -75,8 +75,7 @@ class Catalog:
         self._archived = archived
         store.on_rebuilt = self._fresh.rebuilt
 
-    def _landed(self, error: Exception | None) -> None:
-        self._link.observe(error)
+    def _landed(self) -> None:
         if not len(self._flights):
             self._knowledge.nothing_under_way()
         self._fresh.wake()

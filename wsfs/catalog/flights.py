@@ -61,12 +61,12 @@ Fly = Callable[[Flight], Awaitable[None]]
 
 
 class Flights:
-    """The flights of one catalog. `observe` sees how each ended: None, or what went wrong."""
+    """The flights of one catalog. `landed` is called after each."""
 
-    def __init__(self, tick: Callable[[], int], observe: Callable[[Exception | None], None]) -> None:
+    def __init__(self, tick: Callable[[], int], landed: Callable[[], None]) -> None:
         self.nursery: trio.Nursery | None = None
         self._tick = tick
-        self._observe = observe
+        self._landed = landed
         self._flights: dict[Hashable, Flight] = {}
 
     def find(self, key: Hashable) -> Flight | None:
@@ -140,4 +140,4 @@ class Flights:
         finally:
             del self._flights[flight.key]
             flight.land(error)
-        self._observe(error)
+        self._landed()

@@ -206,6 +206,11 @@ class Freshener:
             return math.inf
         if self._must_load:
             return await self._full_load()
+        if self.polled_at is None and self._just_loaded():
+            # the first poll comes at its time, and looks back to the load
+            self.polled_at = self.loader.projects_at
+            self.knowledge.store.put_state("polled_at", self.polled_at)
+            self._next_poll = now + self._jitter(self.interval())
         if now >= self._next_poll and self.events_refused is None:
             await self._ask_events()
             return 0.0
@@ -219,6 +224,10 @@ class Freshener:
         if self.events_refused is None:
             times.append(self._next_poll)
         return max(0.0, min(times) - now)
+
+    def _just_loaded(self) -> bool:
+        at = self.loader.projects_at
+        return at is not None and 0 <= self._clock() - at < USUAL
 
     def _full_load_time(self) -> float:
         if self.loader.bulk_at is None:
@@ -235,22 +244,19 @@ class Freshener:
         asked, asked_wall = trio.current_time(), self._clock()
         since = self.polled_at
         if since is None:
-            since = min(
-                (at for at in (self.loader.projects_at, self.loader.bulk_at) if at is not None),
-                default=asked_wall,
-            )
+            since = self.loader.projects_at if self.loader.projects_at is not None else asked_wall
         away = asked_wall - since
         if self._polled > -math.inf:
             away = max(away, asked - self._polled)
         behind = away < -OVERLAP or away + OVERLAP > MAX_PERIOD
         span = OVERLAP if behind else max(away, 0.0) + OVERLAP
         try:
-            events = await self.loader.client.get_events(period(span), lane=Promotable(Lane.REFRESH))
+            events = await self.link.watch(
+                self.loader.client.get_events(period(span), lane=Promotable(Lane.REFRESH))
+            )
         except ApiError as error:
-            self.link.observe(error)
             self._polled_in_vain(error, span)
             return
-        self.link.observe(None)
         self._polled, self.polled_at = asked, asked_wall
         self._pace(trio.current_time() - asked)
         self._take(events)

@@ -214,6 +214,7 @@ class Knowledge:
             self.unread.add(task.id)
         told = msgspec.structs.replace(
             task,
+            page=task.page or f"/project/{project_id}/{f'{parent}/' if parent else ''}{task.id}/",
             project=Ref(id=project_id),
             parent=Ref(id=parent) if parent else None,
             files=None,

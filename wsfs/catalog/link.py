@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from wsfs.api.errors import LoginRefused, Refused, TimedOut, Unreachable
+from wsfs.api.errors import ApiError, LoginRefused, Refused, TimedOut, TooManyTasks, Unreachable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _FIRST, _LONGEST = 2.0, 30.0
 
@@ -37,6 +40,16 @@ class Link:
         if self.error is not None and self.probing:
             raise self.error.with_traceback(None)
 
+    async def watch(self, request: Awaitable[T]) -> T:
+        """Wait for a request, and learn from how it ends. Raises what it raises."""
+        try:
+            answer = await request
+        except ApiError as error:
+            self.observe(error)
+            raise
+        self.observe(None)
+        return answer
+
     def observe(self, error: Exception | None) -> bool:
         """How a request ended; returns whether this changed between online and offline."""
         if isinstance(error, LoginRefused):
@@ -50,7 +63,7 @@ class Link:
                 return True
             self.error = error
             return False
-        if self.error is not None and (error is None or isinstance(error, Refused)):
+        if self.error is not None and (error is None or isinstance(error, (Refused, TooManyTasks))):
             self.error = self.since = None
             log.info("online again")
             return True

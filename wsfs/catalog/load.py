@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+import trio
+
 from wsfs.api.errors import NotFound, ProjectInvalid, TooManyTasks
 from wsfs.api.models import File, Task
 
@@ -17,11 +19,15 @@ from .asks import Asks
 from .events import Todo
 from .flights import Flight
 from .knowledge import KNOWN, PARTLY, UNKNOWN, Knowledge
+from .link import Link
 from .merge import Merged
 from .records import project_of
 from .sink import Owner
 
 log = logging.getLogger(__name__)
+
+_AFTER_WHO_WAITS = 1.0
+"""Seconds that leave the next turn to a person's request for one project."""
 
 _EXTRA = ("files", "subtasks", "comments")
 
@@ -34,9 +40,17 @@ class Loader:
     """
 
     def __init__(
-        self, client: Asks, knowledge: Knowledge, todo: Todo, *, archived: bool, clock: Callable[[], float]
+        self,
+        client: Asks,
+        knowledge: Knowledge,
+        todo: Todo,
+        link: Link,
+        *,
+        archived: bool,
+        clock: Callable[[], float],
     ) -> None:
         self.client = client
+        self.link = link
         self.knowledge = knowledge
         self.todo = todo
         self.clock = clock
@@ -50,7 +64,7 @@ class Loader:
     async def read_projects(self, flight: Flight) -> None:
         """get_projects: the complete list."""
         asked = self.clock()
-        projects = await self.client.get_projects(lane=flight.lane, filter=self._filter)
+        projects = await self.link.watch(self.client.get_projects(lane=flight.lane, filter=self._filter))
         new = self.knowledge.take_projects(projects, flight.began)
         if self.bulk_at is not None:
             for project_id in new:
@@ -61,14 +75,15 @@ class Loader:
     async def read_everything(self, flight: Flight) -> None:
         """get_all_tasks: every task of the account, project by project, those that are waited for first.
 
-        Where there are too many it only sets `too_big`.
+        Where there are too many it sets `too_big`, and has the active ones read next.
         """
         asked = self.clock()
         try:
-            tasks = await self.client.get_all_tasks(lane=flight.lane, extra=self._extra)
+            tasks = await self.link.watch(self.client.get_all_tasks(lane=flight.lane, extra=self._extra))
         except TooManyTasks:
             self.too_big = True
             self.knowledge.store.put_state("too_big", asked)
+            self.todo.add(("active", 0), trio.current_time() + _AFTER_WHO_WAITS)
             log.info("the account has too many tasks for one answer: they are read project by project")
             return
         if self.too_big:
@@ -84,7 +99,9 @@ class Loader:
 
     async def read_active(self, flight: Flight) -> None:
         """get_all_tasks of active tasks alone: a part of each project, where everything is too much."""
-        tasks = await self.client.get_all_tasks(lane=flight.lane, extra=self._extra, filter="active")
+        tasks = await self.link.watch(
+            self.client.get_all_tasks(lane=flight.lane, extra=self._extra, filter="active")
+        )
         await self._take_everything(tasks, flight, PARTLY)
 
     async def _take_everything(self, tasks: list[Task], flight: Flight, known: int) -> None:
@@ -137,19 +154,21 @@ class Loader:
 
     async def _get_tasks(self, flight: Flight, project_id: int) -> list[Task]:
         try:
-            return await self.client.get_tasks(project_id, lane=flight.lane, extra=self._extra)
+            return await self.link.watch(
+                self.client.get_tasks(project_id, lane=flight.lane, extra=self._extra)
+            )
         except TooManyTasks:
             log.warning(
                 "project %d has too many tasks for one answer: only active ones are shown", project_id
             )
-            return await self.client.get_tasks(
-                project_id, lane=flight.lane, extra=self._extra, filter="active"
+            return await self.link.watch(
+                self.client.get_tasks(project_id, lane=flight.lane, extra=self._extra, filter="active")
             )
 
     async def read_task(self, flight: Flight, task_id: int) -> None:
         """get_task: one task with its subtasks, wherever it is now."""
         try:
-            task = await self.client.get_task(task_id, lane=flight.lane, extra=self._extra)
+            task = await self.link.watch(self.client.get_task(task_id, lane=flight.lane, extra=self._extra))
         except NotFound:
             if not self.knowledge.is_newer(("task", task_id), flight.began):
                 self.knowledge.vanish(("task", task_id))
@@ -169,7 +188,7 @@ class Loader:
         """get_files: all files of a task, or a project's own."""
         knowledge = self.knowledge
         try:
-            files = await self._get_files(flight, owner)
+            files = await self.link.watch(self._get_files(flight, owner))
         except NotFound:
             if not knowledge.is_newer(owner, flight.began):
                 knowledge.vanish(owner)
