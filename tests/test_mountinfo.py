@@ -56,6 +56,14 @@ def test_links_are_followed_up_to_a_mount_and_not_inside(tmp_path: Path) -> None
     assert canonical(tmp_path / "missing" / ".." / "link", table) == drive
 
 
+def test_what_can_not_be_looked_at_is_taken_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "readlink", refuse)
+    assert canonical("/root/secret/x", []) == Path("/root/secret/x")
+
+
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

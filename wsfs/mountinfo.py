@@ -90,13 +90,21 @@ def canonical(path: str | os.PathLike[str], table: Sequence[Mount] | None = None
         if done in ours:
             return done.joinpath(*parts)
         step = done / parts.pop(0)
-        if step not in ours and step.is_symlink() and links < 40:
+        target = _target(step) if step not in ours and links < 40 else None
+        if target is not None:
             links += 1
-            target = Path(os.path.normpath(done / step.readlink()))
-            done, parts = Path("/"), [*target.parts[1:], *parts]
+            done, parts = Path("/"), [*Path(os.path.normpath(done / target)).parts[1:], *parts]
         else:
             done = step
     return done
+
+
+def _target(path: Path) -> Path | None:
+    """Where a symbolic link leads; None for everything else, and for what can't be looked at."""
+    try:
+        return path.readlink()
+    except OSError:
+        return None
 
 
 def _unescape(field: str) -> str:

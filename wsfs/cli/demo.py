@@ -6,8 +6,10 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +81,8 @@ def demo(mountpoint: str, mount_options: tuple[str, ...], debug: bool) -> None:
 def greeting(settings: Settings, account: Emulated) -> str:
     """What a person needs to know once the demo's drive is there."""
     place = settings.mountpoint
-    shown = Path(os.path.relpath(place)) if place.is_relative_to(Path.cwd()) else place
+    shown = _short(place)
+    wsfs = "wsfs" if shutil.which("wsfs") else _short(Path(sys.argv[0]))
     return f"""
 The drive is mounted at {place}
 
@@ -87,11 +90,15 @@ Try, in another terminal or a file manager:
   ls {shown}
   ls -lR {shown}
   cp /etc/hostname {shown}/PROJECT/TASK/      a file copied into a task becomes its attachment
-  wsfs status
+  {wsfs} status
 
 The account is emulated on this machine: {account.url}, API key {account.api_key}
 Ctrl-C here unmounts it, and nothing is kept.
 """
+
+
+def _short(path: Path) -> Path:
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
 
 
 @contextlib.contextmanager
