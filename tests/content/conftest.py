@@ -20,7 +20,7 @@ LIMIT = 64 << 20
 @pytest.fixture
 def clock() -> trio.testing.MockClock:
     """Virtual time that waits for worker threads: it jumps only when nothing has happened for a moment."""
-    return trio.testing.MockClock(autojump_threshold=0.02)
+    return trio.testing.MockClock(autojump_threshold=0.001)
 
 
 @pytest.fixture

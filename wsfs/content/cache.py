@@ -68,6 +68,7 @@ class Cache:
         self._step = step  # bytes and seconds after which what came is recorded though more is to come
         self._pause = pause
         self._slack = min(256 * 1024, limit // 4)  # the index may grow by this between two looks
+        self._entries: dict[int, Entry] = {}
         self._idle: LRUCache[int, Entry] = LRUCache(sys.maxsize, getsizeof=_charge)
         self._held: dict[int, Entry] = {}
         self._held_charge = 0
@@ -96,8 +97,8 @@ class Cache:
             if not entry.pinned and self.used + entry.charge > budget:
                 over.append(entry)
             else:
-                self._held[row.file_id] = entry
-                self._held_charge += entry.charge
+                self._entries[row.file_id] = entry
+                self._make_held(entry)
         for entry in reversed([entry for entry in self._held.values() if not entry.pinned]):
             self._make_idle(entry)
         for entry in over:
@@ -134,9 +135,7 @@ class Cache:
 
     def find(self, file_id: int, size: int) -> Entry | None:
         """The entry of an attachment; one with another size is of no use, and is dropped unless it is held."""
-        entry = self._held.get(file_id)
-        if entry is None and file_id in self._idle:
-            entry = self._idle[file_id]
+        entry = self._entries.get(file_id)
         if entry is not None and entry.size != size:
             if not entry.holders:
                 self.discard(entry)
@@ -145,12 +144,11 @@ class Cache:
 
     def status(self) -> dict[str, int]:
         """limit and used (bytes, with the index), files, pinned, hits, misses."""
-        held = self._held.values()
         return {
             "limit": self.limit,
             "used": self.used + self._disk.overhead(),
-            "files": len(self._idle) + len(held),
-            "pinned": sum(entry.pinned for entry in held),
+            "files": len(self._entries),
+            "pinned": sum(entry.pinned for entry in self._held.values()),
             "hits": self.hits,
             "misses": self.misses,
         }
@@ -163,14 +161,18 @@ class Cache:
         self._make_held(entry)
 
     def release(self, entry: Entry) -> None:
-        """Give a hold back; the last one makes it the most recently used."""
+        """Give a hold back; the last one makes it the most recently used. One that has no byte goes."""
         entry.holders -= 1
         assert entry.holders >= 0, "released more often than held"
         if entry.dropped:
             return
         self._touch(entry)
-        if not entry.holders and not entry.pinned:
+        if entry.holders or entry.pinned:
+            return
+        if entry.present.total:
             self._make_idle(entry)
+        else:
+            self.discard(entry)
 
     def pin(self, entry: Entry, *, pinned: bool = True) -> None:
         """Never evict it, over restarts (or, with pinned=False, no longer so)."""
@@ -216,14 +218,14 @@ class Cache:
             entry = self.find(file_id, size)
             if entry is None:
                 charge = charge_for(size)
-                if self._held.get(file_id) is not None or not await self._make_room(charge):
+                if file_id in self._entries or not await self._make_room(charge):
                     return None
                 try:
                     name, descriptor = self._disk.create(file_id, size)
                 except OSError as error:
                     logger.warning("The cache can't make a file in %s: %s", self.directory, error)
                     return None
-                entry = Entry(file_id, size, name)
+                entry = self._entries[file_id] = Entry(file_id, size, name)
                 self._remember_descriptor(entry, descriptor)
                 self.hold(entry)
                 entry.filling = True
@@ -280,6 +282,7 @@ class Cache:
                 _, entry = self._idle.popitem()
                 logger.debug("Evicting attachment %d", entry.file_id)
                 lacking -= entry.charge
+                self._entries.pop(entry.file_id)
                 self._doom(entry)
             if not await self._unlink_doomed():
                 return False
@@ -288,6 +291,7 @@ class Cache:
         """Take an entry out, held or not: nothing of it is present any more. Its holders still release it."""
         if entry.dropped:
             return
+        self._entries.pop(entry.file_id)
         self._idle.pop(entry.file_id, None)
         if self._held.pop(entry.file_id, None) is not None:
             self._held_charge -= entry.charge
@@ -313,7 +317,7 @@ class Cache:
 
     async def forget(self, file_id: int) -> None:
         """Take an attachment out of the cache, pinned or not; one that isn't there is no error."""
-        entry = self._held.get(file_id) or self._idle.get(file_id)
+        entry = self._entries.get(file_id)
         if entry is not None:
             self.discard(entry)
         if self._doomed:

@@ -109,7 +109,11 @@ class Content:
 
     def spawn(self, stream: Stream) -> None:
         """Let a stream run."""
-        self._nursery.start_soon(stream.run)
+        try:
+            self._nursery.start_soon(stream.run)
+        except RuntimeError:  # the nursery's block is over
+            self.network.closed = True
+            raise ContentClosed("the drive is being unmounted") from None
 
     def record_soon(self) -> None:
         """Have the cache record, in the background, if it wants to."""
@@ -288,15 +292,16 @@ class _Attachment:
             kept = await self._reserve()
             self._check()
             entry = self.entry
-            if entry is not None and entry.present.covers(offset, offset + 1):
+            if entry is not None and (entry.dropped or entry.present.covers(offset, offset + 1)):
                 return
             network = content.network
+            gap = entry.present.gap_start(offset) if kept and entry is not None else 0
             start = content.policy.start(
-                entry.present.gap_start(offset) if kept and entry is not None else 0,
+                gap,
                 offset,
                 ranges=network.ranges,
                 rate=network.rate,
-                alone=not self.streams,
+                passed=any(gap <= stream.position <= offset for stream in self.streams),
             )
             stream: Stream
             if kept and entry is not None:
@@ -305,14 +310,16 @@ class _Attachment:
                 )  # fmt: skip
             else:
                 stream = Window(network, self.file_id, self.size, start, offset, lane, self._stream_ended)
-            self.streams.append(stream)
             content.spawn(stream)
+            self.streams.append(stream)
 
     async def _reserve(self) -> bool:
         """Have room in the cache for the rest of the attachment; whether there is."""
         if self.unkept:
             return False
         cache = self.content.cache
+        if self.entry is not None and self.entry.dropped:
+            self._let_go()
         if self.entry is not None:
             return await cache.refill(self.entry)
         entry = await cache.create(self.file_id, self.size)
@@ -357,6 +364,8 @@ class Reader:
         data = self.read_now(offset, length)
         if data is not None:
             return data
+        if self._closed:
+            raise ContentClosed("this reader was closed")
         self._attachment.content.cache.misses += 1
         return await self._attachment.read(offset, min(offset + length, self.size), self.lane)
 

@@ -30,19 +30,17 @@ class Policy:
             return float("inf")  # not measured yet: wait and see
         return max(self.near_least, rate * self.patience)
 
-    def start(self, gap: int, offset: int, *, ranges: bool | None, rate: float | None, alone: bool) -> int:
+    def start(self, gap: int, offset: int, *, ranges: bool | None, rate: float | None, passed: bool) -> int:
         """Where a new stream for the missing byte `offset` begins; its gap begins at `gap`.
 
-        The first stream of a file begins at its gap even where that is far: most files are read whole, and a
-        whole file is one request. Only where ranges are known to work and the way is known to be long, it
-        begins at the seek. `alone`: no other stream of this file is running.
+        The first stream of a file begins at its gap even where that is far: most files are read whole, and
+        a whole file is one request. Only where ranges are known to work and the way is known to be long, it
+        begins at the seek. `passed`: a running stream in that gap is too far away.
         """
         if ranges is False:
             return 0
-        if alone and ranges is None:
-            return gap
         near = self.near(rate)
-        if offset - gap <= near:
+        if not passed and (ranges is None or offset - gap <= near):
             return gap
         return max(gap, offset - int(min(self.margin, near / 8)))
 
