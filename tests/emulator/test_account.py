@@ -57,6 +57,15 @@ def test_files_of_the_files_section_leave_no_event(account: Account) -> None:
     assert project.section == []
 
 
+def test_a_file_added_to_a_description_is_an_update_that_tells_no_file(account: Account) -> None:
+    task = account.add_task(account.add_project("P"), "T")
+    account.events.clear()
+    file = account.add_file_to_task(task, ("a", b"a"))
+    (event,) = account.events
+    assert (event.action, event.id, event.new) == ("update", task.id, {})
+    assert task.all_files() == [file]
+
+
 def test_events_are_kept_for_thirty_days(account: Account, clock: Any) -> None:
     account.add_project("old")
     clock.advance(days=29)
@@ -119,6 +128,7 @@ def test_version_grows_with_every_change(account: Account) -> None:
         lambda: account.rename_task(task, "U"),
         lambda: account.add_file_to_project(project, ("f", b"")),
         lambda: account.update_task(task, {"priority": "3"}),
+        lambda: account.update_project(project, {"date_end": "1"}),
     ):
         before = account.version
         deed()

@@ -232,6 +232,21 @@ async def test_the_service_changes_a_name(api: Any, task: Task) -> None:
     assert task.comments[0].files[0].name == "b__1_.bin"
 
 
+async def test_files_over_a_number_are_dropped_unsaid(api: Any, task: Task) -> None:
+    api.emulator.faults.arm("max-files", value=2)
+    files = [(f"{number}", b"x") for number in range(5)]
+    response = await api.post("post_comment", files, "text", id_task=task.id)
+    assert response.json()["status"] == "ok"
+    assert [file.name for file in task.comments[0].files] == ["0", "1"]
+
+
+async def test_a_slow_upload(api: Any, task: Task) -> None:
+    start = trio.current_time()
+    assert (await played(api, task, "slow-upload", value=4 * SIZE)).status_code == 200
+    assert trio.current_time() - start >= 0.24
+    assert task.comments[0].files[0].size == SIZE
+
+
 async def test_a_rival_with_the_same_name_and_size(api: Any, task: Task) -> None:
     await played(api, task, "rival")
     rival, ours = task.comments
@@ -243,5 +258,6 @@ async def test_a_rival_with_the_same_name_and_size(api: Any, task: Task) -> None
 
 def test_every_kind_of_fault_is_played_here() -> None:
     played_here = """429 429-retry-after 429-json 500 garbage expired-token denied storage-full too-large reset
-        lost-reply late-commit truncate reset-body short long hang stall delay slow no-ranges rename rival"""
+        lost-reply late-commit truncate reset-body short long hang stall delay slow no-ranges rename rival
+        max-files slow-upload"""
     assert set(KINDS) == set(played_here.split())

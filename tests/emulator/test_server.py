@@ -58,6 +58,9 @@ async def test_what_scripts_may_ask(api: Any, account: Account) -> None:
     response = await api.http.post(f"{base}/colleague", json={"do": "close_task", "task": task.id})
     assert response.json() == {"status": "ok", "data": {}}
     assert account.tasks[task.id].done
+    added = {"do": "add_file_to_task", "task": task.id, "file": {"name": "n", "size": 10}}
+    response = await api.http.post(f"{base}/colleague", json=added)
+    assert account.files[response.json()["data"]["id"]].size == 10
     response = await api.http.post(f"{base}/colleague", json={"do": "drop_tables"})
     assert response.status_code == 400
     assert (await api.http.get(f"{api.emulator.url}/nothing")).status_code == 404

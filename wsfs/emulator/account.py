@@ -189,6 +189,16 @@ class Account:
         self.version += 1
         return added[0]
 
+    def add_file_to_task(
+        self, task: Task | int, file: FileLike, *, user: User | None = None, when: datetime | None = None
+    ) -> StoredFile:
+        """Edit a task's description so that it has one more file: an update of the task, which tells no file."""
+        task = self._task(task)
+        added = self._attach([file], task, user or self.owner, when or self.clock())
+        task.files += added
+        self._tell("update", task, user, when)
+        return added[0]
+
     def add_loose_file(self, file: FileLike, user: User) -> StoredFile:
         """Keep a file that a later post will take by its id (`upload_files`)."""
         return self._attach([file], None, user, self.clock())[0]
@@ -216,11 +226,19 @@ class Account:
         self._tell("update", project, user, old={"title": old}, new={"title": name})
 
     def update_task(self, task: Task | int, changed: dict[str, str], *, user: User | None = None) -> None:
-        """Tell of other changed fields (dates, priority …), which are kept in `extra`."""
-        task = self._task(task)
-        old = {key: task.extra.get(key, "") for key in changed}
-        task.extra.update(changed)
-        self._tell("update", task, user, old=old, new=dict(changed))
+        """Change other fields (dates, priority …), which are kept in `extra`."""
+        self._update(self._task(task), changed, user)
+
+    def update_project(
+        self, project: Project | int, changed: dict[str, str], *, user: User | None = None
+    ) -> None:
+        """Change other fields, which are kept in `extra`."""
+        self._update(self._project(project), changed, user)
+
+    def _update(self, subject: Project | Task, changed: dict[str, str], user: User | None) -> None:
+        old = {key: subject.extra.get(key, "") for key in changed}
+        subject.extra.update(changed)
+        self._tell("update", subject, user, old=old, new=dict(changed))
 
     def move_task(
         self,

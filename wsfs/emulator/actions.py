@@ -355,7 +355,8 @@ def update_project(call: Call) -> Any:
         title = call.required("title")
         if title != project.name:
             call.account.rename_project(project, title, user=call.author())
-    project.extra.update(call.changed(FIELDS))
+    if changed := call.changed(FIELDS):
+        call.account.update_project(project, changed, user=call.author())
     return call.teller.project(project, {"text"})
 
 

@@ -12,6 +12,9 @@ DEEDS = {
     "add_task": ("project",),
     "add_comment": ("task",),
     "add_file_to_project": ("project",),
+    "add_file_to_task": ("task",),
+    "update_task": ("task",),
+    "update_project": ("project",),
     "rename_task": ("task",),
     "rename_project": ("project",),
     "move_task": ("task",),
@@ -39,7 +42,7 @@ def act(account: Account, said: dict[str, Any]) -> dict[str, Any]:
         arguments["user"] = account.user_by_email(str(arguments["user"]))
     if "files" in arguments:
         arguments["files"] = [_file(each) for each in arguments["files"]]
-    if deed == "add_file_to_project":
+    if deed in {"add_file_to_project", "add_file_to_task"}:
         arguments["file"] = _file(arguments["file"])
     made = getattr(account, deed)(*positional, **arguments)
     if made is None:

@@ -213,6 +213,7 @@ PLANS = (
         "Office move / Переїзд офісу",
         ("Floor plan.png",),
         status="pending",
+        company="Internal",
         below=(
             Plan("Movers", ("Offer A.pdf", "Offer B.pdf")),
             Plan("Inventory / Інвентар", ("Inventory.xlsx",)),

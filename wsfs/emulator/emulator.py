@@ -29,6 +29,7 @@ from wsfs.emulator.replies import Reply
 assert side_actions.LABEL_ACTIONS  # imported for the actions that it adds
 
 URL_LIMIT = 8192
+REQUESTS_KEPT = 200_000
 CACHED = frozenset({"get_all_tasks", "get_tasks"})  # large answers, kept as bytes until the account changes
 Throttle = Literal["429", "429-retry-after", "429-json"]
 
@@ -116,6 +117,8 @@ class Emulator:
         seen = Seen(time.time(), said.get("action"), said.public())
         seen.range = exchange.headers.get("range", "")
         self.requests.append(seen)
+        if len(self.requests) > REQUESTS_KEPT:
+            del self.requests[: REQUESTS_KEPT // 2]
         self.exchanges.add(exchange)
         try:
             await self._answer(_Request(door, query, said, exchange, seen))
@@ -146,6 +149,8 @@ class Emulator:
                 strike = self.faults.strike(said.get("action"), said.values)
                 if not await self._early_fate(request, strike):
                     return
+                if "slow-upload" in strike.shape:
+                    exchange.read_rate = strike.shape["slow-upload"].value
                 fields, uploads = await multipart.read(exchange.piece, content_type, self.account.directory)
                 said.update(fields)
             else:
@@ -235,7 +240,7 @@ class Emulator:
             raise problems.action_required()
         caller = self._caller(request, name)
         seen.scheme = caller.scheme
-        files = self._renamed(uploads, strike)
+        files = self._taken(uploads, strike)
         call = Call(self.account, Teller(self.account, self.quirks), said, caller.user, files)
         if name == "download":
             file = file_to_download(call)
@@ -289,8 +294,12 @@ class Emulator:
         return Reply(answer, status=429, headers=headers)
 
     @staticmethod
-    def _renamed(uploads: list[multipart.Upload], strike: Strike) -> list[NewFile]:
+    def _taken(uploads: list[multipart.Upload], strike: Strike) -> list[NewFile]:
         changed = "rename" in strike.shape
+        if "max-files" in strike.shape:
+            most = int(strike.shape["max-files"].value)
+            multipart.discard(uploads[most:])
+            uploads = uploads[:most]
         return [
             NewFile(changed_name(upload.name) if changed else upload.name, upload.content)
             for upload in uploads

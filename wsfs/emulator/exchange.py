@@ -43,6 +43,7 @@ class Exchange:
         self._stream = stream
         self._body_read = False
         self.gone = False
+        self.read_rate: float | None = None  # bytes a second
 
     async def piece(self) -> bytes:
         """Return the next piece of the request's body, b"" at its end.
@@ -56,6 +57,8 @@ class Exchange:
                 raise GoneError
             self._body_read = not message.get("more_body", False)
             if data := message.get("body", b""):
+                if self.read_rate:
+                    await trio.sleep(len(data) / self.read_rate)
                 return bytes(data)
         return b""
 

@@ -49,6 +49,13 @@ KINDS: dict[str, Kind] = {
     "slow": Kind("the body is sent slowly", joins=True, value="bytes a second"),
     "no-ranges": Kind("Range is ignored", DOWNLOAD, joins=True),
     "rename": Kind("the service changes the names of uploaded files", POSTS, joins=True),
+    "max-files": Kind(
+        "the service takes this many files of a post and drops the others unsaid (PHP's max_file_uploads)",
+        POSTS,
+        joins=True,
+        value="files",
+    ),
+    "slow-upload": Kind("the body of a request is read slowly", POSTS, joins=True, value="bytes a second"),
     "rival": Kind(
         "a colleague's file of the same name and size comes first, as another comment",
         "post_comment",
