@@ -197,6 +197,25 @@ async def test_a_queued_request_can_be_promoted(make_client: Make, autojump_cloc
     ]
 
 
+async def test_promoted_while_it_is_retried_it_has_a_persons_patience(
+    make_client: Make, autojump_clock: MockClock
+) -> None:
+    handler, requests = script(httpx.Response(429, headers={"Retry-After": "200"}))
+    async with make_client(handler, rate=1.0, deadline=30) as client, trio.open_nursery() as nursery:
+        wanted = Promotable(Lane.BACKGROUND)
+        begin = trio.current_time()
+
+        async def promote() -> None:
+            await trio.sleep(50)
+            wanted.promote()
+
+        nursery.start_soon(promote)
+        with pytest.raises(errors.TooManyRequests):
+            await client.get_projects(lane=wanted)
+        assert trio.current_time() - begin == pytest.approx(80)
+    assert len(requests) == 1
+
+
 # Schemes
 
 
@@ -267,6 +286,16 @@ async def test_every_sending_is_recorded(make_client: Make, autojump_clock: Mock
     assert records[2].detail == "id_project=26"
     assert "Task is invalid" in records[3].detail
     assert all(record.milliseconds >= 0 and record.time > 1.6e9 for record in records)
+
+
+async def test_the_record_of_a_post_says_where_to_and_how_much_but_not_what(
+    make_client: Make, small: Attachment
+) -> None:
+    records: list[RequestRecord] = []
+    handler, _ = script({"status": "ok"})
+    async with make_client(handler, observer=records.append) as client:
+        await client.post_comment(5, lane=P, text="a private word", attachments=[small, small])
+    assert records[0].detail == "id_task=5 2 files, 10 bytes"
 
 
 async def test_a_cancelled_request_is_recorded_and_a_queued_one_is_not(

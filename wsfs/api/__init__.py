@@ -1,0 +1,1 @@
+"""The Worksection API: typed answers, named errors, signed and paced requests, streamed files."""

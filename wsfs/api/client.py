@@ -269,7 +269,10 @@ class Client:
         def body() -> Body:
             return multipart(fields, attachments) if attachments else form(fields)
 
-        answer = await self._transport.call(action, {}, lane=lane, body=body)
+        told = [f"{name}={value}" for name, value in fields.items() if name.startswith("id_")]
+        if attachments:
+            told.append(f"{len(attachments)} files, {sum(item.size for item in attachments)} bytes")
+        answer = await self._transport.call(action, {}, lane=lane, body=body, detail=" ".join(told))
         return await _decoded(decode_one, answer, kind) or kind()
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import enum
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -42,6 +43,15 @@ class Promotable:
             self._lane = lane
             for watcher in tuple(self._watchers):
                 watcher()
+
+    @contextmanager
+    def watched(self, watcher: Callable[[], None]) -> Iterator[None]:
+        """Call `watcher`, synchronously, at each promotion while the block runs."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
 
 
 def lane_of(lane: Lane | Promotable) -> Lane:
@@ -106,36 +116,39 @@ class Pacer:
     async def turn(self, lane: Lane | Promotable) -> None:
         """Return when a request may start; it must then start, or the turn is lost.
 
-        Cancelled while waiting, it gives its place back and uses no turn up. There is no deadline: that of
-        a request counts from its sending.
+        Cancelled while waiting, it gives its place back and uses no turn up. There is no deadline: that of a
+        request counts from its sending.
         """
         await trio.lowlevel.checkpoint()
         ticket = _Ticket(lane_of(lane))
         self._queues[ticket.lane][ticket] = None
-
-        def promoted() -> None:
-            del self._queues[ticket.lane][ticket]
-            ticket.lane = lane_of(lane)
-            self._queues[ticket.lane][ticket] = None
-            self._rouse()
-
-        if isinstance(lane, Promotable):
-            lane._watchers.append(promoted)
         try:
-            self._rouse(but=ticket)
-            while True:
-                choice, when = self._choose()
-                if choice is ticket and when <= trio.current_time():
-                    self._take(ticket)
-                    return
-                ticket.wake = trio.Event()
-                with trio.move_on_at(when if choice is ticket else math.inf):
-                    await ticket.wake.wait()
+            if not isinstance(lane, Promotable):
+                return await self._wait(ticket)
+
+            def promoted() -> None:
+                del self._queues[ticket.lane][ticket]
+                ticket.lane = lane.lane
+                self._queues[ticket.lane][ticket] = None
+                self._rouse()
+
+            with lane.watched(promoted):
+                await self._wait(ticket)
         finally:
-            if isinstance(lane, Promotable):
-                lane._watchers.remove(promoted)
             self._queues[ticket.lane].pop(ticket, None)
             self._rouse()
+
+    async def _wait(self, ticket: _Ticket) -> None:
+        """Wait until `ticket` has the turn, and use it up."""
+        self._rouse(but=ticket)
+        while True:
+            choice, when = self._choose()
+            if choice is ticket and when <= trio.current_time():
+                self._take(ticket)
+                return
+            ticket.wake = trio.Event()
+            with trio.move_on_at(when if choice is ticket else math.inf):
+                await ticket.wake.wait()
 
     def throttled(self, retry_after: float | None = None) -> None:
         """The service refused a request with "Too many requests", perhaps naming the seconds to wait."""

@@ -23,7 +23,7 @@ from wsfs.api.auth import Credentials, Signer, guard_logs
 from wsfs.api.models import Answer
 from wsfs.api.multipart import Body, form
 from wsfs.api.pacing import Lane, Pacer, Promotable, lane_of
-from wsfs.api.wire import Attempt, Pieces, translated
+from wsfs.api.wire import CLOSE_DEADLINE, Attempt, Pieces, translated
 
 guard_logs()
 
@@ -108,9 +108,10 @@ class Transport:
             ) from None
 
     async def aclose(self) -> None:
-        """Close every connection; requests under way end with ConnectionBroken."""
-        await self._reading.aclose()
-        await self._writing.aclose()
+        """Close every connection; bounded, and done even where the caller is cancelled. No request may be under way."""
+        with trio.move_on_after(CLOSE_DEADLINE, shield=True):
+            await self._reading.aclose()
+            await self._writing.aclose()
 
     async def call(
         self,
@@ -119,10 +120,12 @@ class Transport:
         *,
         lane: Lane | Promotable,
         body: Callable[[], Body] | None = None,
+        detail: str = "",
     ) -> Answer:
         """Send `action` and return the envelope of its answer.
 
-        `params` go into the query string. With `body`, which makes the body of each attempt, it is a write.
+        `params` go into the query string. With `body`, which makes the body of each attempt, it is a write, and
+        `detail` is what its record says.
         Raises the tree of `errors`. Cancellation ends it at once; a write under way has then an unknown
         outcome.
         """
@@ -141,7 +144,7 @@ class Transport:
                 return await trio.to_thread.run_sync(answers.envelope, *arguments)
             return answers.envelope(*arguments)
 
-        detail = " ".join(f"{name}={value}" for name, value in params.items())[:200]
+        detail = detail or " ".join(f"{name}={value}" for name, value in params.items())[:200]
         attempt, answer = await self.exchange(
             action, query, finish, lane=lane, detail=detail, body=make_body, writes=body is not None
         )
@@ -330,6 +333,13 @@ class Transport:
             if self.pacer.held_for() <= self._patience(lane):
                 return await self.pacer.turn(lane)
         else:
-            with trio.move_on_at(first + self._patience(lane)):
-                return await self.pacer.turn(lane)
+            with trio.move_on_at(first + self._patience(lane)) as scope:
+                if not isinstance(lane, Promotable):
+                    return await self.pacer.turn(lane)
+
+                def promoted() -> None:
+                    scope.deadline = max(first, trio.current_time()) + self._patience(lane)
+
+                with lane.watched(promoted):
+                    return await self.pacer.turn(lane)
         raise errors.TooManyRequests(action=action)
