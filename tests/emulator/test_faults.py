@@ -193,7 +193,7 @@ async def test_what_hangs_goes_on_when_released(api: Any, file: StoredFile, name
 async def test_a_client_that_gives_up_leaves_no_trace(api: Any, file: StoredFile, name: str) -> None:
     api.emulator.faults.arm(name, "download")
     with pytest.raises(httpx.ReadTimeout):
-        await api.http.get(api.admin_url("download", id_file=file.id), timeout=0.2)
+        await api.http.get(api.admin_url("download", id_file=file.id), timeout=httpx.Timeout(20, read=0.2))
     await api.until(lambda: not api.emulator.exchanges)
 
 
