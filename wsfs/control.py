@@ -204,10 +204,10 @@ async def _serve_client(controls: Controls, stream: trio.SocketStream) -> None:
     try:
         async with stream:
             _, uid, _ = _peer(stream.socket)
+            request = await _read_request(stream)
             if uid not in (0, os.geteuid()):
                 await say(_line({"error": "this mount belongs to another user"}))
                 return
-            request = await _read_request(stream)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_gone, stream, nursery.cancel_scope)
                 nursery.start_soon(_keep_alive, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 import trio
 
 from wsfs import control, mountinfo
-from wsfs.cli import main
+from wsfs.cli import main, preflight
 from wsfs.control import ControlError, Progress
 
 
@@ -27,6 +28,7 @@ class FakeDrive:
         self.answers: dict[str, dict[str, Any]] = {}
         self.refusals: dict[str, str] = {}
         self.unmounts_when_stopped = True
+        self.ended = False
         self._started = threading.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self._scope: trio.CancelScope | None = None
@@ -41,6 +43,7 @@ class FakeDrive:
     def end(self) -> None:
         """Stop serving, as when the process dies: the table keeps its row."""
         assert self._token is not None and self._scope is not None
+        self.ended = True
         if self._thread.is_alive():
             self._token.run_sync_soon(self._scope.cancel)
         self._thread.join(10)
@@ -103,9 +106,16 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def add_drive(tmp_path: Path, table: Path) -> Iterator[Callable[[str], FakeDrive]]:
+def add_drive(
+    tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], FakeDrive]]:
     """Starts drives by name; they end with the test."""
     drives: list[FakeDrive] = []
+
+    def probe(place: Path) -> int:
+        return errno.ENOTCONN if any(place == one.mountpoint and one.ended for one in drives) else 0
+
+    monkeypatch.setattr(preflight, "probe", probe)
 
     def add(name: str) -> FakeDrive:
         place = tmp_path.resolve() / name

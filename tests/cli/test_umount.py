@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.conftest import FakeDrive
-from wsfs import mountinfo
+from wsfs import control, mountinfo
 from wsfs.cli import umount
 from wsfs.cli.errors import UserError
 
@@ -77,14 +76,22 @@ def test_a_dead_drive_is_cleared_away(
 ) -> None:
     drive.end()
     if socket_left:
-        place = Path(os.environ["XDG_RUNTIME_DIR"]) / "wsfs"
-        from wsfs.control import socket_name
-
-        (place / socket_name(drive.mountpoint)).touch()
+        control.control_path(drive.mountpoint).touch()
     result = wsfs("umount", drive.mountpoint)
     assert result.exit_code == 0
     assert fusermount == [["fusermount3", "-u", str(drive.mountpoint)]]
     assert "was gone" in result.stderr
+
+
+def test_a_live_drive_whose_socket_is_missing_is_not_unmounted_in_passing(
+    wsfs: Run, drive: FakeDrive, fusermount: list[list[str]]
+) -> None:
+    control.control_path(drive.mountpoint).unlink()
+    result = wsfs("umount", drive.mountpoint)
+    assert result.exit_code == 1
+    assert "umount --now" in result.stderr
+    assert fusermount == []
+    assert (wsfs("umount", "--now", drive.mountpoint).stderr, len(fusermount)) == ("", 1)
 
 
 def test_fusermounts_own_words_are_passed_on(

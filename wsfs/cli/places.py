@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 from wsfs import control, mountinfo
+from wsfs.cli import preflight
 from wsfs.cli.errors import UserError
 
 
@@ -21,7 +23,7 @@ class Target:
 def running(mount: control.LiveMount, within: str | None = None) -> Target:
     """The target of a mount; UserError when no process serves it."""
     if mount.socket is None or not answers(mount):
-        raise UserError(gone(mount.mountpoint))
+        raise UserError(trouble(mount.mountpoint))
     return Target(mount.mountpoint, mount.socket, within)
 
 
@@ -33,9 +35,19 @@ def answers(mount: control.LiveMount) -> bool:
         return False
 
 
-def gone(mountpoint: Path) -> str:
-    """The sentence for a mount whose process has died."""
-    return f"the process of the mount at {mountpoint} is gone; `wsfs umount {mountpoint}` clears it"
+def is_dead(mountpoint: Path) -> bool:
+    """Whether the kernel says that the process of a mount has died."""
+    return preflight.probe(mountpoint) == errno.ENOTCONN
+
+
+def trouble(mountpoint: Path) -> str:
+    """The sentence for a mount that nobody answers for."""
+    if is_dead(mountpoint):
+        return f"the process of the mount at {mountpoint} is gone; `wsfs umount {mountpoint}` clears it"
+    return (
+        f"the process of the mount at {mountpoint} can't be asked, as its control socket is missing or deaf; "
+        f"`wsfs umount --now {mountpoint}` unmounts it without waiting for uploads"
+    )
 
 
 def target(path: str) -> Target:

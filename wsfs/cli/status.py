@@ -50,11 +50,11 @@ def status(mountpoint: str | None, as_json: bool) -> None:
 def _state(mount: control.LiveMount) -> dict[str, Any]:
     state: dict[str, Any] = {"mountpoint": str(mount.mountpoint)}
     if mount.socket is None:
-        return state | {"error": places.gone(mount.mountpoint)}
+        return state | {"error": places.trouble(mount.mountpoint)}
     try:
         return state | control.call(mount.socket, "status")
     except control.NotServed:
-        return state | {"error": places.gone(mount.mountpoint)}
+        return state | {"error": places.trouble(mount.mountpoint)}
     except control.ControlError as error:
         return state | {"error": str(error)}
 

@@ -15,7 +15,7 @@ import click
 from wsfs import control, mountinfo
 from wsfs.cli import flushing
 from wsfs.cli.errors import UserError, say
-from wsfs.cli.places import Target, mountpoint
+from wsfs.cli.places import Target, is_dead, mountpoint, trouble
 
 STOP_SECONDS = 60.0
 LOOK_EVERY = 0.05
@@ -44,8 +44,14 @@ def umount(place: str, now: bool) -> None:
             control.call(target.socket, "stop")
             _wait(mount.mountpoint, ended)
     except control.NotServed:
+        dead = is_dead(mount.mountpoint)
+        if not dead and not now:
+            raise UserError(trouble(mount.mountpoint)) from None
         clear(mount.mountpoint)
-        say(f"the process of the drive at {mount.mountpoint} was gone; what was left of it is cleared away")
+        if dead:
+            say(
+                f"the process of the drive at {mount.mountpoint} was gone; what was left of it is cleared away"
+            )
 
 
 @contextlib.contextmanager
