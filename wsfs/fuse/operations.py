@@ -35,6 +35,10 @@ _WRITING = os.O_WRONLY | os.O_RDWR
 _USER = b"user."
 # What the user did and can't be done is news for him; that a name isn't there is none.
 _SILENT = frozenset({errno.ENOENT, errno.ENODATA, errno.EOPNOTSUPP, errno.EEXIST})
+# What the first argument of a handler is, where it isn't an inode, with perhaps a name in it.
+_BY_HANDLE = frozenset({"read", "write", "flush", "fsync", "release"})
+_BY_ATTRIBUTE = frozenset({"getxattr", "setxattr", "removexattr"})
+_WITHOUT_NODE = frozenset({"readdir", "releasedir", "fsyncdir", "statfs"})
 
 
 def guarded(handler: Handler) -> Handler:
@@ -42,18 +46,21 @@ def guarded(handler: Handler) -> Handler:
     name = handler.__name__
 
     @functools.wraps(handler)
-    async def wrapper(*args: Any) -> Any:
+    async def wrapper(self: Operations, *args: Any) -> Any:
         try:
-            return await handler(*args)
+            return await handler(self, *args)
         except pyfuse3.FUSEError:
             raise
         except Exception as error:
             number = errno_of(error)
             if number is None:
-                log.exception("%s failed, which is a mistake in wsfs: please report it", name)
+                log.exception(
+                    "%s%s failed, which is a mistake in wsfs: please report it", name, self.about(name, args)
+                )
                 raise pyfuse3.FUSEError(errno.EIO) from None
             if number not in _SILENT:
-                log.info("%s refused (%s): %s", name, errno.errorcode[number], error)
+                about = self.about(name, args)
+                log.info("%s%s refused (%s): %s", name, about, errno.errorcode[number], error)
             raise pyfuse3.FUSEError(number) from None
 
     return cast(Handler, wrapper)
@@ -85,6 +92,17 @@ class Operations(pyfuse3.Operations):
         self._files: dict[int, FileHandle] = {}
         self._directories: dict[int, DirectoryHandle] = {}
         self._numbers = itertools.count(1)
+
+    def about(self, handler: str, arguments: Sequence[Any]) -> str:
+        """What a call is about, for the log: " of PATH", or nothing where that isn't known."""
+        subject, *rest = arguments
+        if handler in _BY_HANDLE:
+            file = self._files.get(subject)
+            return f" of {file.node.path()}" if file is not None else ""
+        if not isinstance(subject, int) or handler in _WITHOUT_NODE:
+            return ""
+        name = _text(rest[0]) if rest and isinstance(rest[0], bytes) and handler not in _BY_ATTRIBUTE else ""
+        return f" of {self._drive.path(subject, name)}"
 
     def _entry(self, node: Node) -> pyfuse3.EntryAttributes:
         entry = entry_attributes(self._drive.attributes(node))
@@ -301,7 +319,8 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
         if not name.startswith(_USER):
-            raise pyfuse3.FUSEError(errno.ENODATA if name.startswith(b"security.") else errno.EOPNOTSUPP)
+            # Not ENODATA: ls -l, told so of security.selinux, asks once a drive in place of once a file.
+            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         return await self._extended.get(inode, _text(name), _caller(ctx))
 
     @guarded
