@@ -61,7 +61,7 @@ def test_a_child_that_dies_is_told_with_its_log(settings: Settings) -> None:
 
 
 def test_a_silent_child_is_ended(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(daemon, "GRACE", -29.5)
+    monkeypatch.setattr(daemon, "GRACE", -28.0)
     script = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(30)"
     with pytest.raises(UserError, match="wasn't ready"):
         daemon.start(child(script), settings)
