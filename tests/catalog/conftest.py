@@ -12,7 +12,7 @@ import trio
 from tests.catalog.model import World
 
 
-async def _inline(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+async def inline(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     await trio.lowlevel.checkpoint()
     return function(*args)
 
@@ -20,7 +20,7 @@ async def _inline(function: Callable[..., Any], *args: Any, **options: Any) -> A
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the store's jobs in the trio thread: a jumping clock doesn't know that a thread is at work."""
-    monkeypatch.setattr(trio.to_thread, "run_sync", _inline)
+    monkeypatch.setattr(trio.to_thread, "run_sync", inline)
 
 
 @pytest.fixture

@@ -64,6 +64,8 @@ class Account:
         self.lanes: list[Lane] = []
         self.limit = 10_000
         self.comments_carry_files = False
+        self.events_merged = False
+        """Equal events of one minute are told as one."""
         self.seconds = 0.0
         self.fault: ApiError | None = None
         self.refuse: dict[str, ApiError] = {}
@@ -134,6 +136,10 @@ class Account:
 
     def rename_project(self, project: int, name: str) -> None:
         self.projects[project].name = name
+        self._event("update", "project", project, f"/project/{project}/")
+
+    def describe_project(self, project: int) -> None:
+        self.projects[project].files.append(self.new_file())
         self._event("update", "project", project, f"/project/{project}/")
 
     def close_project(self, project: int) -> None:
@@ -314,7 +320,10 @@ class Account:
         await self._asked("get_events", period, lane)
         unit = {"m": 60, "h": 3600, "d": 86400}[period[-1]]
         oldest = self.now() - timedelta(seconds=int(period[:-1]) * unit)
-        return [event for stamp, event in reversed(self.events) if stamp >= oldest]
+        told = [event for stamp, event in reversed(self.events) if stamp >= oldest]
+        if self.events_merged:
+            return [event for number, event in enumerate(told) if event not in told[:number]]
+        return told
 
     # counting
 

@@ -42,17 +42,27 @@ class Todo:
 
     def __init__(self) -> None:
         self._due: dict[Target, tuple[float, float | None]] = {}
+        self._projects: dict[Target, int] = {}
         self.changed = False
         """Set whenever the targets changed; the one who keeps them on disk resets it."""
 
-    def add(self, target: Target, at: float = 0.0, again: float | None = None) -> None:
-        """Read `target` at `at`, and once more at `again`; an earlier reading and a later repetition win."""
+    def add(self, target: Target, at: float = 0.0, again: float | None = None, project: int = 0) -> None:
+        """Read `target` at `at`, and once more at `again`; an earlier reading and a later repetition win.
+
+        `project` is where it is now, as far as the latest event says.
+        """
         old = self._due.get(target)
         if old is not None:
             at = min(at, old[0])
             again = max((time for time in (again, old[1]) if time is not None), default=None)
         self._due[target] = (at, again)
+        if project:
+            self._projects[target] = project
         self.changed = True
+
+    def project(self, target: Target) -> int:
+        """The project that events name for a target; 0 for none."""
+        return self._projects.get(target, 0)
 
     def add_all(self, targets: Iterable[Target]) -> None:
         """Read each as soon as may be."""
@@ -75,6 +85,8 @@ class Todo:
         self.changed = True
         if entry[1] is not None and entry[1] > asked:
             self._due[target] = (entry[1], None)
+        else:
+            self._projects.pop(target, None)
 
     def put_off(self, target: Target, until: float) -> None:
         """`target` couldn't be read: not before `until`."""
@@ -84,11 +96,12 @@ class Todo:
     def drop(self, target: Target) -> tuple[float, float | None] | None:
         """Forget a target; when it was due, and again."""
         self.changed = True
+        self._projects.pop(target, None)
         return self._due.pop(target, None)
 
-    def targets(self) -> list[Target]:
-        """Everything that is to be read, now or later."""
-        return list(self._due)
+    def to_keep(self) -> list[tuple[str, int, int]]:
+        """Everything that is to be read, now or later, with its project: JSON-able."""
+        return [(kind, number, self.project((kind, number))) for kind, number in self._due]
 
     def __contains__(self, target: Target) -> bool:
         return target in self._due

@@ -117,7 +117,6 @@ class Freshener:
         self._next_full = math.inf
         self._next_probe = -math.inf
         self._slower = 1.0
-        self._projects_of: dict[Target, int] = {}
         self._must_load = False
 
     # told from outside
@@ -126,8 +125,8 @@ class Freshener:
         """What the store has kept of an earlier run."""
         self.polled_at = state.get("polled_at")
         self.events = EventLog(state.get("counted"))
-        for name, number in state.get("todo") or ():
-            self.todo.add((str(name), int(number)))
+        for name, number, project in state.get("todo") or ():
+            self.todo.add((name, number), project=project)
         self._must_load = self._must_load or bool(state.get("lossy"))
 
     def looked(self, owner: Owner | None) -> None:
@@ -330,13 +329,11 @@ class Freshener:
                 knowledge.tasks_known(project_id) == UNKNOWN and project_id in knowledge.projects
             ):
                 return  # its project's tasks will be read when somebody wants them
-            self._projects_of[target] = project_id
-            self.todo.add(target, at, again)
+            self.todo.add(target, at, again, project_id)
         else:
             if number not in knowledge.tasks:
                 if knowledge.tasks_known(project_id) != UNKNOWN:
-                    self._projects_of[("task", number)] = project_id
-                    self.todo.add(("task", number), at, again)
+                    self.todo.add(("task", number), at, again, project_id)
                 return
             complete = knowledge.flags(("task", number)) & COMPLETE
             knowledge.mark_commented(number)
@@ -346,7 +343,7 @@ class Freshener:
     def _keep_todo(self) -> None:
         if self.todo.changed:
             self.todo.changed = False
-            self.knowledge.store.put_state("todo", self.todo.targets())
+            self.knowledge.store.put_state("todo", self.todo.to_keep())
 
     # reading again
 
@@ -362,14 +359,19 @@ class Freshener:
     def _together(self, due: list[Target], now: float) -> list[Target]:
         """Where many tasks of a project are due, the project instead; where many requests, the account."""
         by_project: dict[int, list[Target]] = {}
+        moved = 0
         for target in due:
             if target[0] == "task":
                 place = self.knowledge.tasks.get(target[1])
-                project_id = place.project if place is not None else self._projects_of.get(target, 0)
+                now_in = self.todo.project(target)
+                if place is not None and now_in not in (0, place.project):
+                    moved += 1  # read alone, and first, so that it isn't lost on the way
+                    continue
+                project_id = place.project if place is not None else now_in
                 by_project.setdefault(project_id, []).append(target)
             elif target[0] == "tasks":
                 by_project.setdefault(target[1], [])
-        requests = 0
+        requests = moved
         for project_id, targets in by_project.items():
             whole = ("tasks", project_id)
             if whole in due or (len(targets) > SINGLY and project_id in self.knowledge.projects):
@@ -380,13 +382,12 @@ class Freshener:
         if requests > AT_ONCE and not self.loader.too_big and self.loader.bulk_at is not None:
             everything = [target for target in self.todo.due(now) if target[0] in ("task", "tasks")]
             self._merge_into(("everything", 0), everything, now)
-        return self.todo.due(now)
+        return sorted(self.todo.due(now), key=lambda target: target[0] != "task")
 
     def _merge_into(self, whole: Target, targets: list[Target], now: float) -> None:
         """Let `whole` stand for the targets, their repetitions too."""
         for target in targets:
             entry = self.todo.drop(target)
-            self._projects_of.pop(target, None)
             if entry is not None:
                 self.todo.add(whole, now, entry[1])
 
@@ -406,7 +407,6 @@ class Freshener:
                 self.todo.put_off(target, trio.current_time() + _RETRY)
                 return
             log.info("%s %d can't be read again: %s", kind, number, error)
-        self._projects_of.pop(target, None)
         self.todo.done(target, asked)
 
     async def _fly(self, kind: str, number: int) -> None:
