@@ -38,6 +38,12 @@ def test_the_demo_account_until_ctrl_c() -> None:
         assert [seen["result"] for seen in process.requests()] == ["fault 500"]
         with pytest.raises(ValueError, match="no fault is named"):
             process.arm("nothing")
+        process.arm({"name": "hang", "action": "download", "parameters": {"id_file": files[0]["id"]}})
+        url = f"{process.url}/api/oauth2?action=download&access_token={process.token}&id_file="
+        with pytest.raises(TimeoutError):
+            urllib.request.urlopen(f"{url}{files[0]['id']}", timeout=0.5)
+        with urllib.request.urlopen(f"{url}{files[1]['id']}", timeout=20) as answer:
+            assert len(answer.read()) == files[1]["size"]
         process.clear_faults()
         assert process.stop() == 0
 

@@ -9,7 +9,7 @@ import trio
 from wsfs.emulator.account import Account
 from wsfs.emulator.contents import Noise
 from wsfs.emulator.entities import StoredFile, Task
-from wsfs.emulator.faults import KINDS, Faults, parse
+from wsfs.emulator.faults import KINDS, Faults, parse, read
 
 SIZE = 1_000_000
 
@@ -84,6 +84,17 @@ def test_parse() -> None:
 def test_what_is_no_fault(text: str) -> None:
     with pytest.raises(ValueError, match=r"fault|NAME|number"):
         parse(text)
+
+
+def test_faults_as_json() -> None:
+    assert read("reset:download").action == "download"
+    fault = read({"name": "hang", "count": 2, "parameters": {"id_file": 7}})
+    assert (fault.count, fault.parameters) == (2, {"id_file": "7"})
+    for wrong in ({"name": "nothing"}, {"name": "slow"}, {"name": "hang", "acton": "x"}):
+        with pytest.raises(ValueError, match=r"fault|number"):
+            read(wrong)
+    with pytest.raises(TypeError):
+        read(7)
 
 
 # played, over HTTP

@@ -39,7 +39,7 @@ def application(emulator: Emulator) -> ASGIApp:
 
     Besides the service's own addresses there are, without credentials and outside the limit, for scripts:
     GET `/emulator/files.json`, `/emulator/requests.json`, `/emulator/faults.json`; POST `/emulator/faults` (a JSON
-    list of texts as for `--fault`; DELETE takes all away) and `/emulator/colleague` (see colleague.py).
+    list of faults, see faults.read; DELETE takes all away) and `/emulator/colleague` (see colleague.py).
     """
     oauth = emulator.oauth
 
@@ -84,7 +84,7 @@ def application(emulator: Emulator) -> ASGIApp:
             emulator.faults.clear()
             return JSONResponse({"status": "ok"})
         try:
-            armed = [faults.parse(str(text)) for text in json.loads(await request.body())]
+            armed = [faults.read(said) for said in json.loads(await request.body())]
         except (ValueError, TypeError) as error:
             return JSONResponse({"status": "error", "message": str(error)}, 400)
         emulator.faults.armed += armed

@@ -201,3 +201,19 @@ def parse(text: str) -> Fault:
         if "needs a number" in str(error):
             raise
         raise ValueError(f"{text!r} is not NAME[@SHARE][:VALUE][:ACTION[:COUNT]]") from None
+
+
+def read(said: object) -> Fault:
+    """Read a fault from JSON: a text as for `parse`, or an object with Fault's fields, of which `name` is needed.
+
+    `{"name": "hang", "action": "download", "parameters": {"id_file": "7"}}`. Raises ValueError or TypeError.
+    """
+    if isinstance(said, str):
+        return parse(said)
+    if not isinstance(said, dict):
+        raise TypeError("a fault is a text or an object")
+    fields = {key: said[key] for key in said if key in {"name", "action", "count", "value", "share"}}
+    parameters = {str(key): str(value) for key, value in said.get("parameters", {}).items()}
+    if unknown := set(said) - set(fields) - {"parameters"}:
+        raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+    return Fault(**fields, parameters=parameters)

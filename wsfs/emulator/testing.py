@@ -64,8 +64,8 @@ class Process:
         seen: list[dict[str, Any]] = self._ask("GET", "requests.json")
         return seen
 
-    def arm(self, *faults: str) -> None:
-        """Arm faults, written as for `--fault`. Raises ValueError for what is none."""
+    def arm(self, *faults: str | dict[str, Any]) -> None:
+        """Arm faults, written as for `--fault` or as objects (faults.read). Raises ValueError for what is none."""
         self._ask("POST", "faults", list(faults))
 
     def clear_faults(self) -> None:
