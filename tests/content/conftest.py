@@ -19,7 +19,7 @@ LIMIT = 64 << 20
 
 @pytest.fixture
 def clock() -> trio.testing.MockClock:
-    """Virtual time that waits for worker threads: it jumps only when nothing has happened for a moment."""
+    """Virtual time, which gives worker threads a moment: it knows nothing of them."""
     return trio.testing.MockClock(autojump_threshold=0.001)
 
 
