@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import urllib.error
@@ -97,6 +98,15 @@ def test_a_taken_port_is_one_sentence() -> None:
     assert result.exit_code == 1
     assert f"can't listen on 127.0.0.1:{port}" in result.output
     assert "Traceback" not in result.output
+
+
+def test_quirks_reach_the_answers() -> None:
+    with running_process("--scale", "1,1,0", "--quirk", "missing-lists", "--quirk", "numbers") as process:
+        query = f"action=get_all_tasks&extra=files&access_token={process.token}"
+        with urllib.request.urlopen(f"{process.url}/api/oauth2?{query}") as answer:
+            (task,) = json.load(answer)["data"]
+        assert isinstance(task["id"], int)
+        assert "files" not in task
 
 
 def test_the_faults_are_listed() -> None:

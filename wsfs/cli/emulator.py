@@ -11,6 +11,7 @@ import click
 import trio
 
 from wsfs.cli.errors import UserError
+from wsfs.emulator import answers
 from wsfs.emulator import faults as known
 from wsfs.emulator.account import Account
 from wsfs.emulator.demo import demo_account
@@ -77,6 +78,13 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     show_default=True,
     help="How 'Too many requests' is said.",
 )
+@click.option(
+    "--quirk",
+    "variants",
+    type=click.Choice(list(answers.VARIANTS)),
+    multiple=True,
+    help="Answer in the other way where the API's documentation leaves it open. May be repeated.",
+)
 @click.option("--seed", type=int, default=0, help="Another key, token and contents.")
 @click.option("--api-key", envvar="WSFS_EMULATOR_API_KEY", help="The API key, in place of the seed's.")
 @click.option("--json", "as_json", is_flag=True, help="Say address, key and token as one line of JSON.")
@@ -89,6 +97,7 @@ def emulator(
     faults: Sequence[str],
     auth: Sequence[str],
     throttle: Any,
+    variants: Sequence[str],
     seed: int,
     api_key: str | None,
     as_json: bool,
@@ -113,6 +122,7 @@ def emulator(
         ranges=not no_ranges,
         auth=auth or SCHEMES,
         throttle=throttle,
+        quirks=answers.quirks(variants),
         seed=seed,
         api_key=api_key,
     )

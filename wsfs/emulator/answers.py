@@ -32,6 +32,21 @@ class Quirks:
     file_page: Literal["short", "long"] = "short"
 
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "comment-files": {"comment_files": True},
+    "empty-data": {"empty_data": "list"},
+    "missing-lists": {"empty_lists": "missing"},
+    "numbers": {"numbers": "numbers"},
+    "long-pages": {"file_page": "long"},
+}
+"""The quirks other than the defaults, by names for the command line."""
+
+
+def quirks(names: Iterable[str]) -> Quirks:
+    """Return the quirks of these names together. Raises KeyError."""
+    return Quirks(**{key: value for name in names for key, value in VARIANTS[name].items()})
+
+
 def moment(when: datetime) -> str:
     """Return a time as the API says it, to the minute."""
     return f"{when.year:04}-{when.month:02}-{when.day:02} {when.hour:02}:{when.minute:02}"
