@@ -72,6 +72,7 @@ async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
     `ready` is called once the mount answers. Raises MountError for what a user can mend. Cancelled, it
     unmounts in order.
     """
+    failure: MountError | None = None
     try:
         async with contextlib.AsyncExitStack() as stack:
             store, spool, cache = await _open_stores(settings, stack)
@@ -79,10 +80,16 @@ async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
                 await _serve(settings, store, spool, cache, nursery, ready)
                 nursery.cancel_scope.cancel()
     except* MountError as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from error.__cause__
+        failure = _first(group)
+    if failure is not None:  # raised out here it is in no group
+        raise failure from failure.__cause__
+
+
+def _first(error: BaseException) -> MountError:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, MountError)
+    return error
 
 
 async def _open_stores(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Store, Spool, Cache]:
