@@ -57,11 +57,9 @@ class Disk:
             self.close()
             raise
         try:
-            old_mask = os.umask(0o077)
-            try:
-                rows = self.index.open()
-            finally:
-                os.umask(old_mask)
+            # SQLite gives its log the mode of the database; so that is made here, not by the umask.
+            os.close(os.open(self.index.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            rows = self.index.open()
             return self._reconcile(rows)
         except (OSError, sqlite3.Error) as error:
             self.close()
