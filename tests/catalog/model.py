@@ -70,6 +70,7 @@ class Account:
         self.fault: ApiError | None = None
         self.refuse: dict[str, ApiError] = {}
         self.gate: trio.Event | None = None
+        self.delay = 0.0
         self._ids = 100
 
     # colleagues
@@ -257,6 +258,7 @@ class Account:
 
     async def _asked(self, action: str, subject: Any, lane: Lane | Promotable) -> None:
         await trio.lowlevel.checkpoint()
+        await trio.sleep(self.delay)
         if self.gate is not None:
             await self.gate.wait()
         self.requests.append((action, subject))

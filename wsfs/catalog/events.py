@@ -24,7 +24,7 @@ Target: TypeAlias = tuple[str, int]
 """What to read: ("projects", 0), ("active", 0), ("tasks", project), ("task", task), ("files", task),
 ("own", project): its own files."""
 
-KEEP = timedelta(hours=3)
+KEEP = timedelta(minutes=75)
 """How long counted events are remembered, by their stamps: longer than the overlap and a change of the clocks."""
 
 MINUTE_OVER = 62.0
@@ -123,26 +123,34 @@ class EventLog:
     def __init__(self, counted: dict[str, int] | None = None) -> None:
         self._counted: dict[str, int] = dict(counted or {})
 
-    def take(self, events: Sequence[Event]) -> list[News]:
-        """Those of an answer that are news, in the order of the answer."""
+    def take(self, events: Sequence[Event], period: float) -> list[News]:
+        """Those of an answer that looks `period` seconds back that are news, in the order of the answer.
+
+        A long look back, whose unit is a day, also brings what is older than the poll before: it is known by
+        its stamp, being far older than one that was counted.
+        """
+        before = self._newest()
+        stamps = [event.date_added for event in events if event.date_added is not None]
+        newest = max((*stamps, before) if before is not None else stamps, default=None)
+        oldest = before - KEEP if before is not None and period > KEEP.total_seconds() else None
         told: Counter[str] = Counter()
         news: list[News] = []
-        stamps = [event.date_added for event in events if event.date_added is not None]
-        newest = max(stamps, default=None)
-        known = self._newest()
-        if known is not None and (newest is None or known > newest):
-            newest = known
         for event in events:
+            stamp = event.date_added
             key = _key(event)
             told[key] += 1
-            if told[key] > self._counted.get(key, 0):
-                settled = event.date_added is not None and newest is not None and event.date_added < newest
-                news.append(News(event, settled))
+            if told[key] <= self._counted.get(key, 0) or (
+                oldest is not None and stamp is not None and stamp < oldest
+            ):
+                continue
+            news.append(News(event, stamp is not None and newest is not None and stamp < newest))
+        if newest is not None:
+            forgotten = _stamp(newest - KEEP)
+            self._counted = {
+                key: count for key, count in self._counted.items() if key in told or key[:16] >= forgotten
+            }
         for key, count in told.items():
             self._counted[key] = max(count, self._counted.get(key, 0))
-        if newest is not None:
-            oldest = _stamp(newest - KEEP)
-            self._counted = {key: n for key, n in self._counted.items() if key[:16] >= oldest}
         return news
 
     def counted(self) -> dict[str, int]:
@@ -210,6 +218,11 @@ def period(seconds: float) -> str:
     if hours <= 72:
         return f"{hours}h"
     return f"{min(30, -(-hours // 24))}d"
+
+
+def seconds(period: str) -> float:
+    """How far back a `period` looks."""
+    return int(period[:-1]) * {"m": 60.0, "h": 3600.0, "d": 86400.0}[period[-1]]
 
 
 def _stamp(moment: datetime | None) -> str:

@@ -37,6 +37,7 @@ from .events import (
     Todo,
     period,
     project_of_event,
+    seconds,
     target_of,
 )
 from .flights import Flights
@@ -118,6 +119,8 @@ class Freshener:
         self._next_probe = -math.inf
         self._slower = 1.0
         self._must_load = False
+        self._suspect: LoginRefused | None = None
+        """Events were refused as if the login was bad; a full load will tell whether it is."""
 
     # told from outside
 
@@ -249,16 +252,16 @@ class Freshener:
             away = max(away, asked - self._polled)
         behind = away < -OVERLAP or away + OVERLAP > MAX_PERIOD
         span = OVERLAP if behind else max(away, 0.0) + OVERLAP
+        back = period(span)
         try:
-            events = await self.link.watch(
-                self.loader.client.get_events(period(span), lane=Promotable(Lane.REFRESH))
-            )
+            events = await self.link.watch(self.loader.client.get_events(back, lane=Promotable(Lane.REFRESH)))
         except ApiError as error:
             self._polled_in_vain(error, span)
             return
         self._polled, self.polled_at = asked, asked_wall
         self._pace(trio.current_time() - asked)
-        self._take(events)
+        self._suspect = None
+        self._take(events, seconds(back))
         if behind and self.loader.bulk_at is not None:
             log.info("away for longer than the service's events reach back: everything is read again")
             self._must_load = True
@@ -277,6 +280,7 @@ class Freshener:
         elif isinstance(error, LoginRefused):
             # whether it is the login or the right to events alone, a full load will show
             self._next_poll = trio.current_time() + QUIET
+            self._suspect = error
             if self.loader.bulk_at is not None:
                 self._must_load = True
         elif isinstance(error, (Refused, TooManyTasks)) and span > 6 * 3600:
@@ -293,9 +297,9 @@ class Freshener:
         now = trio.current_time()
         self._next_full = now if self.polled_at is not None else now + FULL_LOAD_WITHOUT_EVENTS
 
-    def _take(self, events: list[Event]) -> None:
+    def _take(self, events: list[Event], back: float) -> None:
         now = trio.current_time()
-        news = self.events.take(events)
+        news = self.events.take(events, back)
         for event, settled in news:
             target = target_of(event)
             if target is None:
@@ -446,8 +450,8 @@ class Freshener:
                 self._next_full = trio.current_time() + QUIET
             return _RETRY
         self._must_load = False
-        if self.link.login is not None and self.events_refused is None:
-            self._refuse_events(self.link.login)
+        if self._suspect is not None and self.events_refused is None:
+            self._refuse_events(self._suspect)
         every = FULL_LOAD if self.events_refused is None else FULL_LOAD_WITHOUT_EVENTS
         self._next_full = trio.current_time() + self._jitter(every)
         return 0.0
