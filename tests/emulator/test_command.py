@@ -80,6 +80,8 @@ def test_options_reach_the_emulator() -> None:
     [
         (["--scale", "1,2"], "three numbers"),
         (["--scale", "1,2,x"], "three numbers"),
+        (["--files", "a,1"], "a number of files"),
+        (["--files", "a,1,-1"], "a number of files"),
         (["--fault", "nothing"], "no fault is named"),
         (["--fault", "slow"], "needs a number"),
         (["--auth", "magic"], "magic"),
@@ -98,6 +100,14 @@ def test_a_taken_port_is_one_sentence() -> None:
     assert result.exit_code == 1
     assert f"can't listen on 127.0.0.1:{port}" in result.output
     assert "Traceback" not in result.output
+
+
+def test_files_of_given_sizes() -> None:
+    with running_process("--files", "one,1,3000000", "--files", "many,3,1000") as process:
+        assert [(file["task"]["name"], file["size"]) for file in process.files()] == [
+            ("one", 3_000_000),
+            *(3 * [("many", 1_000)]),
+        ]
 
 
 def test_quirks_reach_the_answers() -> None:

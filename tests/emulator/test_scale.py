@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from wsfs.emulator.scale import scaled_account
+from wsfs.emulator.scale import scaled_account, sized_account
 
 
 def test_the_numbers_asked_for() -> None:
@@ -20,6 +20,20 @@ def test_the_numbers_asked_for() -> None:
 def test_the_same_again() -> None:
     one, two = scaled_account(2, 5, 2), scaled_account(2, 5, 2)
     assert [one.sha256(number) for number in one.files] == [two.sha256(number) for number in two.files]
+
+
+def test_files_of_given_sizes() -> None:
+    account = sized_account([("one", 1, 5_000_000), ("many", 30, 1_000)], seed=3)
+    (project,) = account.projects.values()
+    assert [(task.name, {file.size for file in task.files}) for task in project.tasks] == [
+        ("one", {5_000_000}),
+        ("many", {1_000}),
+    ]
+    again = sized_account([("one", 1, 5_000_000), ("many", 30, 1_000)], seed=3)
+    assert [account.sha256(number) for number in account.files] == [
+        again.sha256(number) for number in again.files
+    ]
+    assert len({account.sha256(number) for number in account.files}) == 31
 
 
 def test_ten_thousand_tasks_in_a_second() -> None:

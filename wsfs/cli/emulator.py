@@ -17,7 +17,7 @@ from wsfs.emulator.account import Account
 from wsfs.emulator.demo import demo_account
 from wsfs.emulator.emulator import Emulator
 from wsfs.emulator.gate import SCHEMES
-from wsfs.emulator.scale import scaled_account
+from wsfs.emulator.scale import scaled_account, sized_account
 from wsfs.emulator.server import serve
 
 
@@ -31,6 +31,20 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     if len(numbers) != 3 or min(numbers) < 0:
         raise click.BadParameter("give three numbers: projects, tasks of each, files of each, as 50,200,2")
     return numbers
+
+
+def _groups(
+    context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> list[tuple[str, int, int]]:
+    groups = []
+    for value in values:
+        name, *numbers = value.split(",")
+        if not name or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+            raise click.BadParameter(
+                "give a task's name, a number of files and their bytes, as videos,3,1000000"
+            )
+        groups.append((name, int(numbers[0]), int(numbers[1])))
+    return groups
 
 
 @click.command()
@@ -56,6 +70,14 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     default=0.0,
     show_default=True,
     help="With --scale: the share of tasks that have a comment with a file.",
+)
+@click.option(
+    "--files",
+    "groups",
+    metavar="TASK,COUNT,BYTES",
+    multiple=True,
+    callback=_groups,
+    help="In place of the demo account: a project with this task, and COUNT files of BYTES in it. May be repeated.",
 )
 @click.option("--no-ranges", is_flag=True, help="Downloads ignore Range.")
 @click.option(
@@ -93,6 +115,7 @@ def emulator(
     rate: float,
     scale: list[int] | None,
     commented: float,
+    groups: list[tuple[str, int, int]],
     no_ranges: bool,
     faults: Sequence[str],
     auth: Sequence[str],
@@ -104,18 +127,20 @@ def emulator(
 ) -> None:
     """Run a Worksection account on this machine, until Ctrl-C.
 
-    It listens on 127.0.0.1 only and holds a demo account of six projects, or a synthetic one with --scale. What is
-    uploaded to it is gone when it ends. Mount it with the address, key or token that it prints.
+    It listens on 127.0.0.1 only and holds a demo account of six projects, or a synthetic one with --scale or
+    --files. What is uploaded to it is gone when it ends. Mount it with the address, key or token that it prints.
     """
     if "list" in faults:
         for name, kind in known.KINDS.items():
             click.echo(f"{name + (':N' if kind.value else ''):18} {kind.does} ({kind.actions})")
         return
     account: Account
-    if scale is None:
-        account = demo_account(seed=seed)
-    else:
+    if groups:
+        account = sized_account(groups, seed=seed)
+    elif scale is not None:
         account = scaled_account(*scale, commented=commented, seed=seed)
+    else:
+        account = demo_account(seed=seed)
     running = Emulator(
         account,
         rate=rate,

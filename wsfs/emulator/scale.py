@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from wsfs.emulator.account import Account
@@ -55,5 +56,27 @@ def scaled_account(
                 comment.files = [attach(comment, "answer.pdf")]
                 task.comments.append(comment)
             when += minute
+    account.version += 1
+    return account
+
+
+def sized_account(groups: Sequence[tuple[str, int, int]], *, seed: int = 0) -> Account:
+    """Return an account of one project, `Files`, with a task for each (name, number of files, bytes of each).
+
+    The files lie in the task's description and hold noise. The same arguments make the same account.
+    """
+    account = Account()
+    number = account.new_id()
+    project = account.projects[number] = Project(number, "Files", START, account.owner, account.owner)
+    for name, count, size in groups:
+        number = account.new_id()
+        task = account.tasks[number] = Task(number, name, project, START, account.owner, account.owner)
+        project.tasks.append(task)
+        for index in range(count):
+            number = account.new_id()
+            content = Noise(seed * 1_000_003 + number, size)
+            file = StoredFile(number, f"file {index:05}.dat", content, START, account.owner, task)
+            account.files[number] = file
+            task.files.append(file)
     account.version += 1
     return account
