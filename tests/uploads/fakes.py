@@ -147,6 +147,7 @@ class FakeService:
         email_user_from: str | None = None,
         hidden: str | None = None,
     ) -> Project:
+        self.arguments.append({"email_user_from": email_user_from, "hidden": hidden})
         made = self._next()
         return Project(id=await self._post("post_project", title, attachments, lambda: ("project", made)))
 
@@ -218,6 +219,7 @@ class World:
         self.drive = FakeDrive()
         self.spool = Spool(directory, clock=self.wall, floor=0)
         self.sender = Sender(self.spool, self.service, self.drive, self.options)
+        self.crashed = False
 
     def wall(self) -> float:
         """The time of day, in unix seconds."""
@@ -233,6 +235,10 @@ class World:
                     nursery.start_soon(self.sender.run)
                 yield self
                 nursery.cancel_scope.cancel()
+                if self.crashed:
+                    # What the dead process was at would otherwise wait for its grace to end.
+                    with trio.CancelScope(shield=True):
+                        await self.wait(self.options.grace + 1)
         finally:
             await self.spool.close()
 
@@ -245,10 +251,10 @@ class World:
 
     async def crash(self) -> None:
         """End as kill -9 does: what is queued is lost, nothing is tidied up. Then `again` is another run."""
-        spool = self.spool
-        await quiet(spool)
-        await spool.journal.close()
-        spool._give_back()  # the kernel does that for a dead process
+        await quiet(self.spool)
+        self.crashed = True
+        await self.spool.journal.close()
+        self.spool._give_back()  # the kernel does that for a dead process
 
     async def write(self, parent: int, name: str, data: bytes = b"content", *, mode: int = 0o644) -> Spooled:
         """What cp does: make a file, write it, close it."""

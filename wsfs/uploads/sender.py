@@ -241,17 +241,20 @@ class Sender:
         person who asks for it.
         """
         named = inodes_of(scope)
-        changed = 0
-        for node in below(self._spool.nodes, named):
-            if node.state in {State.INTERRUPTED, State.QUARANTINED} and not node.writers:
-                await self._spool.retry(node.inode)
-                changed += 1
-            if node.is_dir and not node.released and self._spool.nodes.get(node.inode) is node:
-                await self._spool.let_go(node)
-                node.named = named is not None and node.inode in named
-                changed += 1
+        reached = below(self._spool.nodes, named)
+        back = [
+            node
+            for node in reached
+            if node.state in {State.INTERRUPTED, State.QUARANTINED} and not node.writers
+        ]
+        directories = [node for node in reached if node.is_dir and not node.released]
+        for node in reached:
+            node.named = node.named or (node.is_dir and named is not None and node.inode in named)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._spool.retry, *(node.inode for node in back))
+            nursery.start_soon(self._spool.let_go, *directories)
         self.wake()
-        return changed
+        return len({*back, *directories})
 
     def status(self) -> dict[str, Any]:
         """What waits, what is being sent and what needs a person, JSON-able; see status.status_of."""

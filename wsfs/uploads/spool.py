@@ -394,6 +394,7 @@ class Spool:
             new = self._new_inode()
             self.contents.copy(node.content, f"{node.inode}.{new}", node.size)
             self.journal.post(*self._split(opened, new))
+            self.on_activity()
         elif node.state is not State.OPEN or node.closed:
             node.state = after(node.state, Event.WRITTEN)
             node.closed = node.forced = False
@@ -581,24 +582,26 @@ class Spool:
             await self.discard_content(node)
         self.on_activity()
 
-    async def retry(self, inode: int) -> None:
-        """Let an interrupted or quarantined node be sent after all: a person's own decision.
+    async def retry(self, *inodes: int) -> None:
+        """Let interrupted or quarantined nodes be sent after all, at once: a person's own decision.
 
-        Errors: NotAllowed where it is neither, or still open for writing.
+        Errors: NotAllowed where one is neither, or still open for writing; then nothing is changed.
         """
-        node = self._existing(inode)
-        if node.state not in {State.INTERRUPTED, State.QUARANTINED} or node.writers:
-            raise NotAllowed(f"{node.name} is {node.state}, not held back")
-        self._release_from_batch(node, after(node.state, Event.RETRIED))
-        self._touch(node, waits=True)
-        await self.journal.commit(rows.put_node(node))
-        self.on_change(inode)
+        nodes = [self._existing(inode) for inode in inodes]
+        for node in nodes:
+            if node.state not in {State.INTERRUPTED, State.QUARANTINED} or node.writers:
+                raise NotAllowed(f"{node.name} is {node.state}, not held back")
+        for node in nodes:
+            self._release_from_batch(node, after(node.state, Event.RETRIED))
+            self.on_change(node.inode)
+        await self.journal.commit(*map(rows.put_node, nodes))
         self.on_activity()
 
-    async def let_go(self, directory: Spooled) -> None:
-        """It may become a new task, however many do at once: a person said so."""
-        directory.released = True
-        await self.journal.commit(rows.put_node(directory))
+    async def let_go(self, *directories: Spooled) -> None:
+        """They may become new tasks, however many do at once: a person said so."""
+        for directory in directories:
+            directory.released = True
+        await self.journal.commit(*map(rows.put_node, directories))
         self.on_activity()
 
     def _rejudge(self, node: Spooled, *, moved: bool) -> None:
