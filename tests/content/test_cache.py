@@ -151,7 +151,7 @@ class TestRecording:
             entry = await cache.create(1, 10000)
             assert entry is not None
             cache.write(entry, 0, content(1, 0, 4000))
-            cache._dirty[entry.name] = entry
+            cache._recorder.note_present(entry)
             sync, apply = cache._disk.sync, cache._disk.index.apply
 
             def slow(name: str) -> None:
@@ -164,7 +164,7 @@ class TestRecording:
 
             monkeypatch.setattr(cache._disk, "sync", slow)
             monkeypatch.setattr(cache._disk.index, "apply", noted_apply)
-            await cache._record_batch()
+            await cache._recorder._batch()
             assert recorded == [((0, 4000),)]
             monkeypatch.setattr(cache._disk, "sync", sync)
             cache.settle(entry)
@@ -435,7 +435,7 @@ class TestAdopting:
                 await cache.adopt(5, 100, source)
             assert source.exists()
             assert cache.find(5, 100) is None
-            assert cache.used == sum(cache._doomed.values())
+            assert cache.used == cache._recorder.doomed_charge
 
 
 async def test_open_descriptors_are_few(tmp_path: Path) -> None:

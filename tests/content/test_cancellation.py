@@ -96,7 +96,7 @@ class Scene:
         assert contents.status()["open"] == 0
         assert server.running == 0
         assert not cache._held and cache._held_charge == 0
-        assert not cache._doomed and not cache._dirty and not cache._gone
+        assert cache._recorder.idle
         assert set(cache._entries) == set(cache._idle)
         assert cache.used == sum(entry.charge for entry in cache._entries.values())
         assert disk_usage(cache.directory) <= LIMIT
@@ -158,7 +158,8 @@ async def record(scene: Scene, path: Path) -> None:
     entry = scene.cache.find(103, 100 * KIB)
     assert entry is not None
     scene.cache.discard(entry)
-    scene.cache._dirty.update({entry.name: entry for entry in scene.cache._idle.values()})
+    for entry in scene.cache._idle.values():
+        scene.cache._recorder.note_present(entry)
     await scene.cache.record(uses=True)
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -32,11 +31,11 @@ from cachetools import LRUCache
 from wsfs.content.disk import Disk, free_space
 from wsfs.content.entry import Entry, charge_for
 from wsfs.content.errors import WrongSize
+from wsfs.content.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
 MIB = 1 << 20
-BATCH = 32  # entries in one commit: bounds the index's log, which counts against the limit
 
 
 class Cache:
@@ -72,17 +71,11 @@ class Cache:
         self._idle: LRUCache[int, Entry] = LRUCache(sys.maxsize, getsizeof=_charge)
         self._held: dict[int, Entry] = {}
         self._held_charge = 0
-        self._doomed: dict[str, int] = {}  # name → charge: out of the index, not yet unlinked
-        self._gone: dict[str, int] = {}  # name → file id: rows to delete
-        self._dirty: dict[str, Entry] = {}
-        self._touched: dict[str, Entry] = {}
-        self._touched_since = 0.0
+        self._recorder = Recorder(self._disk, self.discard)
         self._descriptors: LRUCache[str, Entry] = _Descriptors(descriptors)
         self._serial = 0
         self._making_room = trio.Lock()
-        self._recording = trio.Lock()
-        self._fsync_limiter = trio.CapacityLimiter(1)
-        self._unlink_limiter = trio.CapacityLimiter(2)
+        self._limiter = trio.CapacityLimiter(2)
 
     # ------------------------------------------------------------------ opening and closing
 
@@ -104,7 +97,7 @@ class Cache:
         for entry in over:
             self._doom(entry)
         if over:
-            await self._unlink_doomed()
+            await self._recorder.unlink()
 
     async def close(self) -> None:
         """Record what is there, close everything, give the lock back; shielded, for a minute at most."""
@@ -127,7 +120,7 @@ class Cache:
     @property
     def used(self) -> int:
         """Bytes that the files may take, those being filled counted whole."""
-        return int(self._idle.currsize) + self._held_charge + sum(self._doomed.values())
+        return int(self._idle.currsize) + self._held_charge + self._recorder.doomed_charge
 
     @property
     def _budget(self) -> int:
@@ -186,9 +179,7 @@ class Cache:
     def _touch(self, entry: Entry) -> None:
         self._serial += 1
         entry.used = self._serial
-        if not self._touched:
-            self._touched_since = time.monotonic()
-        self._touched[entry.name] = entry
+        self._recorder.note_use(entry)
 
     def _make_held(self, entry: Entry) -> None:
         if not entry.dropped and entry.file_id not in self._held:
@@ -257,7 +248,7 @@ class Cache:
         if not entry.dropped:
             self._recharge(entry, min(entry.charge, entry.least_charge))
             if entry.unrecorded:
-                self._dirty[entry.name] = entry
+                self._recorder.note_present(entry)
 
     async def _make_room(self, charge: int) -> bool:
         """Evict until `charge` more bytes fit the limit and the floor; False, and nothing evicted, if they can't.
@@ -265,7 +256,7 @@ class Cache:
         With the lock held. When it returns True the caller takes the room before its next await.
         """
         while True:
-            doomed = sum(self._doomed.values())
+            doomed = self._recorder.doomed_charge
             unwritten = sum(
                 entry.charge - entry.present.total for entry in self._held.values() if entry.filling
             )
@@ -284,7 +275,7 @@ class Cache:
                 lacking -= entry.charge
                 self._entries.pop(entry.file_id)
                 self._doom(entry)
-            if not await self._unlink_doomed():
+            if not await self._recorder.unlink():
                 return False
 
     def discard(self, entry: Entry) -> None:
@@ -302,33 +293,21 @@ class Cache:
         self._close_descriptor(entry)
         entry.dropped = True
         entry.present.clear()
-        self._dirty.pop(entry.name, None)
-        self._touched.pop(entry.name, None)
-        self._doomed[entry.name] = entry.charge
-        self._gone[entry.name] = entry.file_id
-
-    async def _unlink_doomed(self) -> int:
-        """Unlink what is doomed; how many went."""
-        names = list(self._doomed)
-        removed = await trio.to_thread.run_sync(self._disk.unlink, names, limiter=self._unlink_limiter)
-        for name in removed:
-            self._doomed.pop(name, None)
-        return len(removed)
+        self._recorder.note_gone(entry)
 
     async def forget(self, file_id: int) -> None:
         """Take an attachment out of the cache, pinned or not; one that isn't there is no error."""
         entry = self._entries.get(file_id)
         if entry is not None:
             self.discard(entry)
-        if self._doomed:
-            await self._unlink_doomed()
+        await self._recorder.unlink()
 
     async def clear(self) -> int:
         """Evict everything that is neither held nor pinned; the bytes that became free."""
         freed = int(self._idle.currsize)
         for entry in tuple(self._idle.values()):
             self.discard(entry)
-        await self._unlink_doomed()
+        await self._recorder.unlink()
         return freed
 
     async def adopt(self, file_id: int, size: int, path: Path) -> bool:
@@ -351,9 +330,7 @@ class Cache:
         else:
             self._close_descriptor(entry)
             try:
-                await trio.to_thread.run_sync(
-                    self._disk.move_in, path, entry.name, limiter=self._unlink_limiter
-                )
+                await trio.to_thread.run_sync(self._disk.move_in, path, entry.name, limiter=self._limiter)
             except BaseException:
                 self.discard(entry)
                 self.release(entry)
@@ -368,7 +345,7 @@ class Cache:
                 self.settle(entry)
             self.release(entry)
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_remove, path, limiter=self._unlink_limiter)
+            await trio.to_thread.run_sync(_remove, path, limiter=self._limiter)
         return kept
 
     # ------------------------------------------------------------------ bytes
@@ -414,7 +391,7 @@ class Cache:
         entry.unrecorded += position - offset
         if entry.unrecorded >= self._step or time.monotonic() - entry.recorded_at >= self._pause:
             entry.recorded_at = time.monotonic()
-            self._dirty[entry.name] = entry
+            self._recorder.note_present(entry)
 
     def _open_descriptor(self, entry: Entry) -> int:
         descriptor = self._disk.open_file(entry.name)
@@ -434,77 +411,15 @@ class Cache:
     @property
     def wants_record(self) -> bool:
         """Whether `record` has something to do that shouldn't wait."""
-        if self._dirty or self._gone or self._doomed:
-            return True
-        return bool(self._touched) and (
-            len(self._touched) >= 256 or time.monotonic() - self._touched_since > 30
-        )
+        return self._recorder.wants_record
 
     async def record(self, *, uses: bool = False) -> None:
-        """Make what is present durable and write it down, in batches; with `uses`, also who was used last.
+        """Make what is present durable and write it down; with `uses`, also who was used last.
 
         Cancelled, it leaves the rest for the next call. An error of the disk is logged; what could not be
         synced is discarded.
         """
-        async with self._recording:
-            while self.wants_record or (uses and self._touched):
-                await self._record_batch()
-
-    async def _record_batch(self) -> None:
-        dirty = [self._dirty.pop(name) for name in list(self._dirty)[:BATCH]]
-        touched = [self._touched.pop(name) for name in list(self._touched)[:BATCH]]
-        rows = [(entry, entry.row, entry.unrecorded) for entry in dirty]
-        uses = [(entry.file_id, entry.name, entry.used, entry.pinned) for entry in touched]
-        gone = [(self._gone[name], name) for name in list(self._gone)[:BATCH]]
-        doomed = list(self._doomed)
-        done = False
-
-        def work() -> tuple[list[str], dict[str, OSError], sqlite3.Error | None]:
-            removed = self._disk.unlink(doomed)
-            failed: dict[str, OSError] = {}
-            for row in (row for _, row, _ in rows):
-                try:
-                    self._disk.sync(row.name)
-                except OSError as error:
-                    failed[row.name] = error
-            present = [row for _, row, _ in rows if row.name not in failed]
-            try:
-                self._disk.index.apply(gone=gone, present=present, used=uses)
-            except sqlite3.Error as error:
-                return removed, failed, error
-            return removed, failed, None
-
-        try:
-            removed, failed, refused = await trio.to_thread.run_sync(work, limiter=self._fsync_limiter)
-            done = True
-        finally:
-            if not done:
-                for entry in dirty:
-                    if not entry.dropped:
-                        self._dirty[entry.name] = entry
-                for entry in touched:
-                    if not entry.dropped:
-                        self._touched[entry.name] = entry
-        for name in removed:
-            self._doomed.pop(name, None)
-        if refused is not None:
-            # Safe: nothing is promised that isn't there. After a restart these files are fetched again.
-            logger.warning("The cache's index in %s can't be written: %s", self.directory, refused)
-        for _, name in gone:
-            self._gone.pop(name, None)
-        for name in doomed:
-            if name not in removed:
-                self._doomed.pop(name, None)  # it was logged; the next start tries again
-        for entry, row, unrecorded in rows:
-            if entry.dropped:
-                self._gone.setdefault(entry.name, entry.file_id)
-            elif row.name in failed:
-                logger.warning("Attachment %d can't be kept: %s", entry.file_id, failed[row.name])
-                self.discard(entry)
-            elif refused is None:
-                entry.unrecorded -= unrecorded
-            else:
-                entry.unrecorded = 0
+        await self._recorder.record(uses=uses)
 
 
 class _Descriptors(LRUCache[str, Entry]):
