@@ -89,7 +89,7 @@ class Catalog:
             # another question than last time: its answer is another account
             self._store.put_state("archived", self._archived)
             if "archived" in state:
-                self._fresh.rebuilt()
+                self._fresh.load_soon()
         self._loader.projects_at = state.get("projects_at")
         self._loader.bulk_at = state.get("bulk_at")
         self._loader.too_big = bool(state.get("too_big"))

@@ -35,7 +35,7 @@ def is_damage(error: BaseException) -> bool:
     if not isinstance(error, sqlite3.DatabaseError):
         return False
     code = getattr(error, "sqlite_errorcode", None)
-    return code is None or (code & 0xFF) in _DAMAGE
+    return code is not None and (code & 0xFF) in _DAMAGE
 
 
 def open_database(

@@ -156,6 +156,11 @@ class Freshener:
 
     def rebuilt(self) -> None:
         """The store was lost: only a full load tells it everything again."""
+        self.knowledge.store_was_lost()
+        self.load_soon()
+
+    def load_soon(self) -> None:
+        """Have a full load made."""
         self._must_load = True
         self.wake()
 

@@ -87,22 +87,32 @@ class Keepsakes:
 
     def _salvage(self, aside: Path) -> None:
         """Take over what a damaged file still gives, row by row."""
-        saved = 0
+        aliases: list[tuple[int, int, int, int | None]] = []
+        meta: list[tuple[str, Any]] = []
         try:
             damaged = sqlite3.connect(aside, isolation_level=None)
         except sqlite3.Error:
             return
         try:
-            for row in damaged.execute("SELECT kind, id, inode, mtime_ns FROM aliases"):
-                if all(isinstance(value, int) for value in row[:3]):
-                    self.add_alias(*row)
-                    saved += 1
+            for kind, node_id, inode, mtime_ns in damaged.execute(
+                "SELECT kind, id, inode, mtime_ns FROM aliases"
+            ):
+                if isinstance(kind, int) and isinstance(node_id, int) and isinstance(inode, int):
+                    aliases.append((kind, node_id, inode, mtime_ns if isinstance(mtime_ns, int) else None))
         except sqlite3.Error:
             pass  # the rest of the table is the damage
         try:
             for key, value in damaged.execute("SELECT key, value FROM meta"):
-                self.set(key, json.loads(value))
+                meta.append((key, json.loads(value)))
         except (sqlite3.Error, ValueError, TypeError):
             pass
         damaged.close()
-        log.warning("%d remembered inodes were saved from %s", saved, aside)
+        if not aliases and not meta:
+            return
+        self._db.execute("BEGIN")
+        for alias in aliases:
+            self.add_alias(*alias)
+        for key, value in meta:
+            self.set(key, value)
+        self._db.execute("COMMIT")
+        log.warning("%d remembered inodes were saved from %s", len(aliases), aside)

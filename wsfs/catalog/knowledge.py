@@ -58,6 +58,7 @@ class Knowledge:
         self.tasks: dict[int, TaskPlace] = {}
         self.unread: set[int] = set()
         """Tasks whose files aren't all known."""
+        self._store_lost = False
         self._ticks = 0
         self._touched: dict[Owner, int] = {}
 
@@ -105,6 +106,12 @@ class Knowledge:
             found.extend(level)
         return found
 
+    def store_was_lost(self) -> None:
+        """The store was begun anew, empty: have the next answers write everything, and projects' files read."""
+        self._store_lost = True
+        for state in self.projects.values():
+            state.flags = 0
+
     # what is learnt
 
     def take_stored(self, stored: Iterable[StoredProject]) -> None:
@@ -131,7 +138,7 @@ class Knowledge:
             project_id not in self.projects or self.projects[project_id].project != project
             for project_id, project in told.items()
         )
-        if self.have_projects and not gone and not changed:
+        if self.have_projects and not gone and not changed and not self._store_lost:
             return new
         for project_id in gone:
             self._drop_project(project_id)
@@ -142,6 +149,10 @@ class Knowledge:
                 self.projects[project_id] = ProjectState(project)
         self.have_projects = True
         self._tell_projects()
+        if self._store_lost:
+            self._store_lost = False
+            for project_id in self.projects:
+                self.put_project_state(project_id)
         return new
 
     def add_project(self, project: Project) -> None:
