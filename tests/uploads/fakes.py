@@ -169,7 +169,7 @@ class FakeDrive:
         self.asked_for_drops = 0
         self.told: list[int] = []
         self.failures: deque[Exception] = deque()
-        self.takes = True
+        self.pause: trio.Event | None = None
 
     def destination(self, parent_inode: int) -> Destination | None:
         return self.places.get(parent_inode)
@@ -185,14 +185,15 @@ class FakeDrive:
     async def sent(self, result: SentBatch) -> None:
         if self.failures:
             raise self.failures.popleft()
+        await trio.lowlevel.checkpoint()
+        if self.pause is not None:
+            await self.pause.wait()
         for inode, (kind, number) in result.created.items():
             if kind == "task":
                 self.places[inode] = TaskDestination(number, result.project_id or 0)
             else:
                 self.places[inode] = ProjectDestination(number)
-        if self.takes:
-            result.take()
-        self.files.update(result.files)
+        self.files.update({inode: file for inode, file in result.files.items() if result.leaving(inode)})
         if result.drop_task:
             assert result.task_id is not None
             assert isinstance(result.destination, ProjectDestination)
@@ -200,7 +201,6 @@ class FakeDrive:
         if result.task_id is not None and result.all_files is not None:
             self.known[result.task_id] = frozenset(file.id for file in result.all_files)
         self.batches.append(result)
-        await trio.lowlevel.checkpoint()
 
     def changed(self, inode: int) -> None:
         self.told.append(inode)

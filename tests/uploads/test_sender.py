@@ -635,13 +635,32 @@ async def test_a_drive_that_fails_is_told_again(
         assert not world.spool.nodes
 
 
-async def test_a_drive_that_takes_only_at_the_end_is_served_too(world: World, mock_clock: MockClock) -> None:
-    world.drive.takes = False
+@pytest.mark.parametrize("writes", [True, False])
+async def test_a_file_opened_while_the_drive_takes_over_stays(
+    world: World, mock_clock: MockClock, writes: bool
+) -> None:
+    world.drive.pause = trio.Event()
     async with world.running():
-        await world.write(TASK, "a")
-        await world.wait(4)
+        node = await world.write(TASK, "a", b"first")
+        other = await world.write(TASK, "b")
+        await world.wait(5)
+        handle = world.spool.open(node.inode, write=True)
+        if writes:
+            handle.write(0, b"later")
+        world.drive.pause.set()
+        await world.wait(1)
+        assert other.inode in world.drive.files
+        assert node.inode not in world.drive.files
+        assert world.spool.child(TASK, "a") is node
+        await world.spool.flush(handle)
+        await world.spool.release(handle)
+        await world.wait(70)
+        contents = [world.service.contents[file.id] for file in world.service.files["task", TASK_ID]]
+        assert contents == [b"first", b"content", *([b"later"] if writes else [])]
+        assert node.inode in world.drive.files
+        assert len(world.drive.files) == len(contents)
         assert not world.spool.nodes
-        assert len(world.drive.batches) == 1
+        assert not world.spool.shadows
 
 
 # Restarts and ends

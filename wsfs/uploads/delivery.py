@@ -321,17 +321,12 @@ class Delivery:
         )
 
     async def _give(self, record: BatchRecord, handover: Handover) -> None:
-        ready = [
-            node
-            for node in self._sent(record)
-            if not node.writers and (node.is_dir or node.remote_id is not None)
-        ]
+        ready = {node.inode: node for node in self._sent(record) if _leaving(node)}
         if not ready:
             return
-        batch = self._batch(record, ready, handover.listing)
-        await self._hooks.sent(batch)
-        self._outbox.take(ready)
-        await self._outbox.taken(record, [node for node in ready if node.state is State.DROPPED])
+        batch = self._batch(record, list(ready.values()), handover.listing)
+        await self._hooks.sent(dataclasses.replace(batch, leaving=lambda inode: _leaving(ready[inode])))
+        await self._outbox.taken(record, [node for node in ready.values() if _leaving(node)])
 
     def _sent(self, record: BatchRecord) -> list[Spooled]:
         return [node for node in self._spool.members(record.id) if node.state is State.SENT]
@@ -360,12 +355,16 @@ class Delivery:
             paths=paths,
             all_files=listing,
             drop_task=record.drop,
-            take=lambda: self._outbox.take(ready),
         )
 
 
 class _Replan(Exception):  # noqa: N818 - says what happened
     """What was planned can't be done so: look at the plan again."""
+
+
+def _leaving(node: Spooled) -> bool:
+    """Whether a node that the service has taken can be turned into its attachment now."""
+    return node.state is State.SENT and not node.writers and (node.is_dir or node.remote_id is not None)
 
 
 def _waiting(error: api.ApiError) -> Wait:

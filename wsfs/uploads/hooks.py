@@ -45,7 +45,10 @@ class SentBatch:
     `nodes` the spooled nodes of both, `paths` where the files' contents are until this is taken. `task_id` is
     the task that has the files (None: `project_id` has them in its description). With `drop_task` that task is
     the project's drop task. `all_files` is the whole listing of that task or project, None where it was not
-    read (a start that goes on with what an earlier run had sent). `take` lets the nodes leave the spool.
+    read (a start that goes on with what an earlier run had sent).
+
+    `leaving` tells, by inode, whether a node still is to be turned into its attachment: a program may have
+    opened it for writing since. Then it stays, and what was sent of it comes again, in this or another node.
 
     A node that is a `shadow` is in no directory: a newer version has its place and its inode, so its attachment
     has an inode of its own, which is the one given here.
@@ -60,7 +63,7 @@ class SentBatch:
     paths: Mapping[int, Path]
     all_files: Sequence[File] | None
     drop_task: bool = False
-    take: Callable[[], None] = lambda: None
+    leaving: Callable[[int], bool] = lambda inode: True
 
 
 class Hooks(Protocol):
@@ -81,10 +84,10 @@ class Hooks(Protocol):
     async def sent(self, result: SentBatch) -> None:
         """Show the attachments and directories in the spooled nodes' stead.
 
-        Change the tree and call `result.take()` before the first await, and nobody sees a file twice or not at
-        all, and no program can write to it in between; then bring to disk what has to survive, and move the
-        contents. When this returns the spool forgets them on disk too. May come again for the same nodes after
-        a crash or after it raised, and for one batch in several parts.
+        First await what has to be awaited (the aliases on disk, the bytes in the cache); then, without another
+        await, turn the nodes for which `result.leaving(inode)` still holds, and return: in that same step the
+        spool lets them go, so that nobody sees a file twice or not at all. May come again for the same nodes
+        after a crash or after it raised, and for one batch in several parts.
         """
         ...
 

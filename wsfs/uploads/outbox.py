@@ -118,18 +118,13 @@ class Outbox:
             node.remote_id = ids[node.inode]
         await self._spool.journal.commit(*map(rows.put_node, members))
 
-    def take(self, nodes: Iterable[Spooled]) -> None:
-        """The drive shows what became of these from now on: they leave the spool (in memory)."""
-        for node in nodes:
-            if node.state is State.SENT:
-                self._spool.leave(node)
-
     async def taken(self, record: BatchRecord, nodes: Iterable[Spooled]) -> None:
-        """What was taken is safe with the drive: its rows and contents go."""
+        """The drive shows what became of these: they leave the spool at once, their rows and contents after."""
         gone = list(nodes)
         operations = []
         now = self._spool.clock()
         for node in gone:
+            self._spool.leave(node)
             operations.append(rows.put_node(node))
             if not node.is_dir:
                 self._spool.recent[node.parent, node.name] = now

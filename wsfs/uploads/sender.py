@@ -22,6 +22,8 @@ from wsfs.uploads.status import status_of
 
 _log = logging.getLogger(__name__)
 
+_HELD_BACK = frozenset({State.INTERRUPTED, State.QUARANTINED})
+
 CALM = 0.25
 """Seconds after a change before the plan is made anew: a thousand copies aren't a thousand plans."""
 
@@ -242,17 +244,12 @@ class Sender:
         """
         named = inodes_of(scope)
         reached = below(self._spool.nodes, named)
-        back = [
-            node
-            for node in reached
-            if node.state in {State.INTERRUPTED, State.QUARANTINED} and not node.writers
-        ]
+        back = [node for node in reached if node.state in _HELD_BACK and not node.writers]
         directories = [node for node in reached if node.is_dir and not node.released]
         for node in reached:
             node.named = node.named or (node.is_dir and named is not None and node.inode in named)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._spool.retry, *(node.inode for node in back))
-            nursery.start_soon(self._spool.let_go, *directories)
+        await self._spool.let_go(*directories)
+        await self._spool.retry(*(node.inode for node in back if node.state in _HELD_BACK))
         self.wake()
         return len({*back, *directories})
 
