@@ -195,7 +195,7 @@ class Account:
             id=file,
             name=self.file_names[file],
             size=file * 10,
-            page=f"/download/{file}/",
+            page=f"/download/{file}",
             date_added=START if dated else None,
             user_from=ANNA if dated else None,
         )

@@ -118,7 +118,7 @@ class Users:
 
 def file_record(file: File, users: Users, *, described: bool) -> FileRecord:
     """What is kept of a file."""
-    page = None if file.page == f"/download/{file.id}/" else file.page
+    page = None if file.page == f"/download/{file.id}" else file.page
     return FileRecord(
         file.id, file.name, file.size, page, file.date_added, users.key(file.user_from), described
     )
@@ -131,7 +131,7 @@ def api_file(record: FileRecord, users: Users) -> File:
         id=record.id,
         name=record.name,
         size=record.size,
-        page=f"/download/{record.id}/" if page is None else page,
+        page=f"/download/{record.id}" if page is None else page,
         date_added=record.date_added,
         user_from=users.user(record.user) if record.user else None,
     )
