@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsfs.api.answers import parse
@@ -172,6 +172,7 @@ names = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(names), json_values), max_size=4))
 def test_no_answer_that_is_json_breaks_decoding(things: list[dict[str, Any]]) -> None:
     tasks = many(msgspec.json.encode(things), Task)
@@ -181,6 +182,7 @@ def test_no_answer_that_is_json_breaks_decoding(things: list[dict[str, Any]]) ->
         assert task.date_added is None or isinstance(task.date_added, datetime)
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_no_bytes_raise_anything_unforeseen(data: bytes) -> None:
     answer = parse(data)

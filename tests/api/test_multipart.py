@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
@@ -110,6 +110,7 @@ def test_names_that_servers_would_cut_are_sent_with_stand_ins() -> None:
     assert sent_name("Договір №1 «a».pdf") == "Договір №1 «a».pdf"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=60))
 def test_every_name_arrives_as_the_name_that_is_sent(name: str) -> None:
     body = multipart({}, [Attachment(name, Path("unused"), 0)], boundary="B")
