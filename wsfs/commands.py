@@ -141,9 +141,21 @@ class Commands:
                 for state, those in (("quarantined", flushed.refused), ("held", flushed.held))
                 for inode, reason in those.items()
             ]
+            left += self._kept_back(scope, {*flushed.refused, *flushed.held})
             result = {"sent": flushed.sent, "left": left}
             nursery.cancel_scope.cancel()
         return result
+
+    def _kept_back(self, scope: set[int] | None, told: set[int]) -> list[dict[str, Any]]:
+        """What a flush has nothing to wait for, and yet isn't on the server: refused or interrupted before."""
+        return [
+            {"path": self._drive.path(file["inode"]), "state": file["state"], "reason": file["reason"]}
+            for place in self._sender.status()["destinations"]
+            for file in place["files"]
+            if file["state"] in ("quarantined", "interrupted")
+            and file["inode"] not in told
+            and (scope is None or not scope.isdisjoint((file["inode"], file["parent"])))
+        ]
 
     async def send(self, path: str) -> dict[str, Any]:
         """Let go what is held back at `path`. Raises ControlError."""
