@@ -108,6 +108,7 @@ class Mount:
             "WSFS_API_KEY": api_key,
             "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_CONFIG_HOME": str(scratch / "config"),
+            "XDG_DATA_HOME": str(scratch / "share"),
         }
         self.command = [
             *wsfs_command(
