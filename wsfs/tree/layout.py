@@ -8,14 +8,28 @@ and an inode to a node for good: what stays is changed in place, never rebuilt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeVar
 
+from wsfs.tree.changes import Changes
+from wsfs.tree.homes import Homes
 from wsfs.tree.inodes import ROOT_INODE, Kind, folder_inode, remote_inode, second_done_inode
-from wsfs.tree.nodes import AttachmentRecord, Directory, File, Node, Owner, ProjectRecord, TaskRecord
+from wsfs.tree.nodes import (
+    CONTROL_NAME,
+    DONE_NAME,
+    LOCAL_KINDS,
+    AttachmentRecord,
+    Directory,
+    File,
+    Node,
+    Owner,
+    ProjectRecord,
+    TaskRecord,
+)
 
-DONE_NAME = "Done"
-CONTROL_NAME = ".wsfs"
-_LOCAL_KINDS = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
+_Key = TypeVar("_Key")
+
+__all__ = ["CONTROL_NAME", "DONE_NAME", "Changes", "LayoutOptions", "Tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +40,14 @@ class LayoutOptions:
     folders: bool = False
 
 
-@dataclass(slots=True)
-class Changes:
-    """What a mutation changed: names (by directory inode) that came, went or now mean another node, and
-    inodes whose attributes differ."""
-
-    entries: set[tuple[int, str]] = field(default_factory=set)
-    inodes: set[int] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return bool(self.entries or self.inodes)
-
-
 class Tree:
     """All nodes of one mount.
 
     `aliases(kind, id)` gives the inode that overrides the formula, or None: what was uploaded from here keeps
     the number it was made with. `timestamps(kind, id)` likewise gives the mtime in nanoseconds that an
-    uploaded file was given here, or None.
+    uploaded file was given here, or None. `twin(home, node)` says of a task or attachment that is new in the
+    directory at inode `home` whether it is a pending node's that still shows there: then it isn't listed until
+    that one is adopted, or `unveil` finds it to be another after all.
     """
 
     def __init__(
@@ -52,10 +56,12 @@ class Tree:
         *,
         aliases: Callable[[Kind, int], int | None] = lambda kind, id: None,
         timestamps: Callable[[Kind, int], int | None] = lambda kind, id: None,
+        twin: Callable[[int, Node], bool] = lambda home, node: False,
     ) -> None:
         self.options = options or LayoutOptions()
         self._aliases = aliases
         self._timestamps = timestamps
+        self._twin = twin
         self.root = Directory(ROOT_INODE, Kind.ROOT, 0, "")
         self.root.reserved = frozenset({CONTROL_NAME})
         self._reserved = frozenset({DONE_NAME}) if self.options.done == "folder" else frozenset()
@@ -67,8 +73,11 @@ class Tree:
         self.drop_tasks: dict[int, int] = {}
         self._tasks_of: dict[int, set[int]] = {}
         self._attachments_of: dict[Owner, set[int]] = {}
-        self._orphans: dict[int, list[Node]] = {}
+        self._subtasks_of: dict[int, set[int]] = {}
+        self._homes = Homes()
+        self._veiled: dict[Node, int] = {}
         self._stale: set[Directory] = set()
+        self._emptied: set[Directory] = set()
         self._changes = Changes()
 
     # What is there
@@ -116,11 +125,15 @@ class Tree:
         """How many levels of tasks `directory` lies below its project, pending ones counted."""
         levels = 0
         node: Directory | None = directory
-        while node is not None and node.kind in (Kind.TASK, Kind.LOCAL_DIRECTORY, Kind.DONE):
-            levels += node.kind is not Kind.DONE
+        while node is not None and node.kind is Kind.LOCAL_DIRECTORY:
+            levels += 1
             node = node.parent
-        # A pending directory at the root is a project to be.
-        return levels - 1 if node is self.root else levels
+        if node is self.root:
+            # A pending directory at the root is a project to be.
+            return max(levels - 1, 0)
+        if node is not None and node.kind is Kind.TASK:
+            levels += 1 + len(self._above(node))
+        return levels
 
     def take_changes(self) -> Changes:
         """What changed since the last call."""
@@ -135,11 +148,10 @@ class Tree:
         for id in self.projects.keys() - {record.id for record in records}:
             self._remove_project(id)
         for record in records:
-            self.set_project(record)
+            self._put_project(record)
         self._settle()
 
-    def set_project(self, record: ProjectRecord) -> None:
-        """Add or change one project."""
+    def _put_project(self, record: ProjectRecord) -> None:
         project = self.projects.get(record.id)
         if project is None:
             inode = self._inode(Kind.PROJECT, record.id)
@@ -148,9 +160,9 @@ class Tree:
             self.projects[record.id] = project
             self._enter(project)
         self._retitle(project, record.title)
-        project.status, project.author, project.stamp_ns = record.status, record.author, record.stamp_ns
+        self._date(project, record.stamp_ns)
+        project.status, project.author = record.status, record.author
         self._place(project, self._folder(record.folder))
-        self._settle()
 
     def set_tasks(self, records: Iterable[TaskRecord], project_id: int | None = None) -> None:
         """Take `records` as the complete list of tasks and subtasks of a project, or of the account (None).
@@ -158,14 +170,11 @@ class Tree:
         Tasks of projects that aren't known are left out: they belong to projects that the mount doesn't show.
         """
         records = list(records)
-        told = {record.id for record in records}
-        if project_id is None:
-            known = set(self.tasks)
-        else:
-            known = set(self._tasks_of.get(project_id, ()))
-        for id in known - told:
-            self._remove_task(id)
+        # First what is told: a subtask that outlives its parent goes elsewhere before the parent goes.
         self._upsert(records)
+        known = set(self.tasks) if project_id is None else set(self._tasks_of.get(project_id, ()))
+        for id in known - {record.id for record in records}:
+            self._remove_task(id)
         self._settle()
 
     def set_task(self, records: Iterable[TaskRecord]) -> None:
@@ -180,13 +189,11 @@ class Tree:
         directory = self.owner_directory(owner)
         if directory is None:
             return
-        held = self._attachments_of.setdefault(owner, set())
-        for id in held - {record.id for record in records}:
+        for id in self.attachment_ids(owner) - {record.id for record in records}:
             self._remove_attachment(id)
         fallback_ns = self._owner_stamp(owner)
         for record in records:
             self._set_attachment(owner, directory, record, fallback_ns)
-            held.add(record.id)
         self._settle()
 
     def vanished(self, owner: Owner) -> None:
@@ -211,6 +218,14 @@ class Tree:
             task = self.tasks.get(id) if id is not None else None
             if task is not None:
                 self._replace_task(task)
+                self._replace_contents(task)
+        self._settle()
+
+    def unveil(self) -> None:
+        """Look again at what isn't listed because a pending node shows in its stead."""
+        for node, home in list(self._veiled.items()):
+            if not self._twin(home, node):
+                self._lift(node)
         self._settle()
 
     # What is made here
@@ -229,80 +244,117 @@ class Tree:
 
     def add_node(self, node: Node, parent: int) -> Node:
         """Put a node that was made elsewhere (a control file, say) into the directory at inode `parent`."""
-        directory = self.by_inode.get(parent)
-        if isinstance(directory, Directory):
-            self._enter(node)
-            self._place(node, directory)
-            self._settle()
-        else:
-            self.by_inode[node.inode] = node
-            self._orphans.setdefault(parent, []).append(node)
+        self._homes.put(node, parent)
+        self._enter(node)
+        self._bring_home(node)
+        self._settle()
         return node
 
     def move_local(self, inode: int, parent: int, name: str) -> None:
-        """Rename or move a pending node; both are known."""
-        node, directory = self.by_inode[inode], self.by_inode[parent]
-        assert isinstance(directory, Directory)
-        self._retitle(node, name)
-        self._place(node, directory)
-        self._settle()
+        """Rename or move a pending node, into a directory that may be unknown; one that isn't there (any more) is
+        no error."""
+        node = self.by_inode.get(inode)
+        if node is not None and node.kind in LOCAL_KINDS:
+            self._retitle(node, name)
+            self._homes.put(node, parent)
+            self._bring_home(node)
+            self._settle()
 
     def remove_local(self, inode: int) -> None:
-        """Take a pending node out of the tree; one that isn't there is no error."""
+        """Take a pending node out of the tree; one that isn't there, or that is an attachment by now, stays."""
         node = self.by_inode.get(inode)
-        if node is not None:
+        if node is not None and node.kind in LOCAL_KINDS:
             self._leave(node)
             self._settle()
+
+    def date_local(self, inode: int, stamp_ns: int) -> None:
+        """Note the mtime of a pending node, which its directory's may follow."""
+        node = self.by_inode.get(inode)
+        if node is not None and node.kind in LOCAL_KINDS:
+            self._date(node, stamp_ns)
 
     def retitle(self, inode: int, title: str) -> None:
         """Give a project or task the title that was just sent to the service."""
         self._retitle(self.by_inode[inode], title)
         self._settle()
 
-    def adopt_file(self, inode: int, owner: Owner, record: AttachmentRecord) -> None:
+    def adopt_file(
+        self, inode: int, owner: Owner, record: AttachmentRecord, kept_ns: int | None = None
+    ) -> int:
         """Turn the pending file at `inode` into the attachment that it became, in one step.
 
-        The caller has recorded the alias, so that the id keeps this inode. Where a listing already brought the
-        attachment under its own number, that node goes. A pending node that isn't there any more is no error.
+        It keeps its inode, and `kept_ns` as its mtime. Where a listing already brought the attachment under its
+        own number, that node goes; where the pending one has gone, the attachment stands at `inode` all the same,
+        unless it is listed under another number already. A pending file whose owner isn't known (any more) goes.
+        Returns the inode that the attachment has for good.
         """
         node = self.by_inode.get(inode)
-        directory = self.owner_directory(owner)
-        if not isinstance(node, File) or directory is None:
-            return
         other = self.attachments.get(record.id)
+        if node is None and other is not None and not other.veiled:
+            inode, node = other.inode, other
+        if not isinstance(node, File):
+            node = File(inode, Kind.ATTACHMENT, record.id, record.name, size=record.size)
+        directory = self.owner_directory(owner)
+        if directory is None:
+            self._leave(node)
+            self._settle()
+            return inode
         if other is not None and other is not node:
             self._leave(other)
-        node.kind, node.id = Kind.ATTACHMENT, record.id
+        self._homes.drop(inode)
+        node.kind, node.id, node.kept_ns = Kind.ATTACHMENT, record.id, kept_ns
         self.attachments[record.id] = node
-        self._attachments_of.setdefault(owner, set()).add(record.id)
+        if inode not in self.by_inode:
+            self._enter(node)
         self._set_attachment(owner, directory, record, node.stamp_ns)
         self._changes.inodes.add(inode)
         self._settle()
+        return inode
 
     def adopt_directory(
         self, inode: int, owner: Owner, project_id: int, parent_task: int, title: str
-    ) -> None:
-        """Turn the pending directory at `inode` into the task or project that it became, in one step."""
+    ) -> int | None:
+        """Turn the pending directory at `inode` into the task or project that it became, in one step.
+
+        Where a listing already brought it under its own number, that node goes and what it holds comes here:
+        returns its inode, where pending nodes may believe to be.
+        """
         node = self.by_inode.get(inode)
         if not isinstance(node, Directory) or node.kind is not Kind.LOCAL_DIRECTORY:
-            return
+            return None
         kind, id = owner
         table = self.projects if kind == "project" else self.tasks
         other = table.get(id)
+        self._homes.drop(inode)
         node.id, node.project_id = id, project_id
         node.kind = Kind.PROJECT if kind == "project" else Kind.TASK
         node.reserved = self._reserved
         table[id] = node
         if kind == "task":
-            node.task_parent, node.status = parent_task, "active"
+            node.status = "active"
             self._tasks_of.setdefault(project_id, set()).add(id)
-        if other is not None and other is not node:
+            self._set_parent(node, parent_task)
+        if other is not None:
+            node.status, node.author = other.status, other.author
+            for pending in self._homes.at(other.inode):
+                self._homes.put(pending, inode)
             for member in list(other.members.values()):
                 self._place(member, node)
+                if member.kind is Kind.DONE and isinstance(member, Directory):
+                    node.done = member
+            if kind == "project" and other.parent is not None:
+                self._place(node, other.parent)
             self._leave(other)
         self._retitle(node, title)
-        self._changes.inodes.add(inode)
+        if kind == "task":
+            self._replace_task(node)
+            self._replace_contents(node)
+        else:
+            for task in self.tasks_of(id):
+                self._replace_task(task)
+        self._stale.add(node)
         self._settle()
+        return None if other is None else other.inode
 
     def touch(self, directory: Directory, now_ns: int) -> None:
         """Note that something was done in `directory` here, as its mtime shows."""
@@ -328,77 +380,125 @@ class Tree:
             node = File(
                 inode, Kind.ATTACHMENT, record.id, record.name, size=record.size, stamp_ns=fallback_ns
             )
+            node.kept_ns = self._timestamps(Kind.ATTACHMENT, record.id)
             self.attachments[record.id] = node
             self._enter(node)
+            self._veil(node, directory, owner)
         elif node.owner is not None and node.owner != owner:
-            self._attachments_of.get(node.owner, set()).discard(record.id)
-        stamp_ns = node.stamp_ns
+            _discard(self._attachments_of, node.owner, record.id)
         if record.stamp_ns is not None:
-            node.dated, stamp_ns = True, record.stamp_ns
-        given = self._timestamps(Kind.ATTACHMENT, record.id)
-        if given is not None:
-            stamp_ns = given
-        if (node.size, node.stamp_ns) != (record.size, stamp_ns):
-            node.size, node.stamp_ns = record.size, stamp_ns
+            node.date_ns = record.stamp_ns
+        self._date(node, next((ns for ns in (node.kept_ns, node.date_ns) if ns is not None), node.stamp_ns))
+        if node.size != record.size:
+            node.size = record.size
             self._changes.inodes.add(node.inode)
         if record.author is not None:
             node.author = record.author
         node.owner = owner
+        self._attachments_of.setdefault(owner, set()).add(record.id)
         self._retitle(node, record.name)
         self._place(node, directory)
 
     def _upsert(self, records: list[TaskRecord]) -> None:
+        told: list[Directory] = []
+        moved: list[Directory] = []
         # Parents first, whatever the order of the answer.
         for record in sorted(records, key=lambda one: one.parent_id != 0):
             if record.project_id not in self.projects:
                 continue
             task = self.tasks.get(record.id)
+            is_new = task is None
             if task is None:
                 inode = self._inode(Kind.TASK, record.id)
                 task = Directory(inode, Kind.TASK, record.id, record.title, stamp_ns=record.stamp_ns)
+                task.project_id = record.project_id
                 self.tasks[record.id] = task
                 self._enter(task)
-            elif task.project_id != record.project_id:
-                self._tasks_of.get(task.project_id, set()).discard(record.id)
+                moved.append(task)
+            elif (task.project_id, task.task_parent) != (record.project_id, record.parent_id):
+                moved.append(task)
+                if task.project_id != record.project_id:
+                    self._leave_project(task)
             self._tasks_of.setdefault(record.project_id, set()).add(record.id)
+            task.project_id = record.project_id
+            self._set_parent(task, record.parent_id)
             self._retitle(task, record.title)
-            task.project_id, task.task_parent = record.project_id, record.parent_id
-            task.status = "done" if record.done else "active"
-            task.stamp_ns, task.author = record.stamp_ns, record.author
-        for record in records:
-            placed = self.tasks.get(record.id)
-            if placed is not None:
-                self._replace_task(placed)
+            self._date(task, record.stamp_ns)
+            task.status, task.author = "done" if record.done else "active", record.author
+            told.append(task)
+            if is_new:
+                parent = self.tasks.get(record.parent_id)
+                owner: Owner = ("project", record.project_id) if parent is None else ("task", parent.id)
+                above = self.projects[record.project_id] if parent is None else self.container(parent)
+                self._veil(task, above, owner)
+        for task in told:
+            self._replace_task(task)
+        for task in moved:
+            self._replace_contents(task)
+
+    def _set_parent(self, task: Directory, parent_id: int) -> None:
+        if task.task_parent:
+            _discard(self._subtasks_of, task.task_parent, task.id)
+        task.task_parent = parent_id
+        if parent_id:
+            self._subtasks_of.setdefault(parent_id, set()).add(task.id)
+
+    def _leave_project(self, task: Directory) -> None:
+        _discard(self._tasks_of, task.project_id, task.id)
+        if self.drop_tasks.get(task.project_id) == task.id:
+            del self.drop_tasks[task.project_id]
+
+    def _above(self, task: Directory) -> list[Directory]:
+        """The tasks above `task`, the nearest first; none where they form a ring, as tellings in the wrong order
+        may make them do."""
+        above: list[Directory] = []
+        parent = self.tasks.get(task.task_parent)
+        while parent is not None:
+            if parent is task:
+                return []
+            if parent in above:
+                break
+            above.append(parent)
+            parent = self.tasks.get(parent.task_parent)
+        return above
 
     def _replace_task(self, task: Directory) -> None:
-        """Put `task`, and what shows in its place, where its record says."""
-        project = self.projects[task.project_id]
-        if self.drop_tasks.get(task.project_id) == task.id:
+        """Put `task` where its record says: the drop task, and what is hidden, nowhere."""
+        is_done = task.status == "done"
+        if self.drop_tasks.get(task.project_id) == task.id or (is_done and self.options.done == "hide"):
             self._displace(task)
-            for member in list(task.members.values()):
-                self._place(member, project)
             return
-        parent = self.tasks.get(task.task_parent) if task.task_parent else None
-        directory = project if parent is None else self.container(parent)
-        if task.status == "done":
-            if self.options.done == "hide":
-                self._displace(task)
-                return
-            if self.options.done == "folder":
-                directory = self._done_folder(directory)
+        above = self._above(task)
+        directory = self.container(above[0]) if above else self.projects[task.project_id]
+        if is_done and self.options.done == "folder":
+            directory = self._done_folder(directory)
         self._place(task, directory)
+
+    def _replace_contents(self, task: Directory) -> None:
+        """Put what belongs into `task` where its content shows: in itself, or in the project for the drop task."""
+        container = self.container(task)
         for id in self._attachments_of.get(("task", task.id), ()):
-            self._place(self.attachments[id], task)
+            self._place(self.attachments[id], container)
+        for id in self._subtasks_of.get(task.id, ()):
+            self._replace_task(self.tasks[id])
+        for pending in self._homes.at(task.inode):
+            self._bring_home(pending)
+
+    def _bring_home(self, node: Node) -> None:
+        """Put a pending node where the content of its directory shows; nowhere while that isn't known."""
+        home = self.by_inode.get(self._homes.of(node.inode) or 0)
+        if not isinstance(home, Directory):
+            self._displace(node)
+            return
+        self._place(node, self.container(home) if home.kind is Kind.TASK else home)
 
     def _done_folder(self, directory: Directory) -> Directory:
+        if directory.done is not None:
+            return directory.done
         inode = remote_inode(Kind.DONE, directory.id)
-        held = self.by_inode.get(inode)
-        if held is not None and held.parent is not directory:
+        if inode in self.by_inode:
             inode = second_done_inode(directory.id)
-            held = self.by_inode.get(inode)
-        if isinstance(held, Directory):
-            return held
-        folder = Directory(inode, Kind.DONE, directory.id, DONE_NAME)
+        folder = directory.done = Directory(inode, Kind.DONE, directory.id, DONE_NAME)
         folder.project_id = directory.project_id
         self._enter(folder)
         self._place(folder, directory)
@@ -417,67 +517,65 @@ class Tree:
         return folder
 
     def _below(self, task_id: int) -> set[int]:
-        task = self.tasks.get(task_id)
-        if task is None:
-            return set()
-        siblings = self._tasks_of.get(task.project_id, set())
         below: set[int] = set()
         level = {task_id}
         while level:
-            level = {id for id in siblings if self.tasks[id].task_parent in level} - below
+            level = {id for above in level for id in self._subtasks_of.get(above, ())} - below - {task_id}
             below |= level
         return below
 
     def _remove_project(self, id: int) -> None:
-        for task_id in list(self._tasks_of.pop(id, ())):
+        project = self.projects.get(id)
+        if project is None:
+            return
+        for task_id in list(self._tasks_of.get(id, ())):
             self._remove_task(task_id)
-        self._remove_owner(("project", id), self.projects.pop(id, None))
+        del self.projects[id]
         self.drop_tasks.pop(id, None)
+        self._remove_owner(("project", id), project)
 
     def _remove_task(self, id: int) -> None:
         if id not in self.tasks:
             return
-        for below in self._below(id):
-            self._remove_task(below)
-        task = self.tasks.pop(id)
-        self._tasks_of.get(task.project_id, set()).discard(id)
-        if self.drop_tasks.get(task.project_id) == id:
-            del self.drop_tasks[task.project_id]
-        self._remove_owner(("task", id), task)
+        for one in (*self._below(id), id):
+            task = self.tasks.pop(one)
+            self._leave_project(task)
+            self._set_parent(task, 0)
+            self._remove_owner(("task", one), task)
 
-    def _remove_owner(self, owner: Owner, directory: Directory | None) -> None:
-        for id in self._attachments_of.pop(owner, ()):
+    def _remove_owner(self, owner: Owner, directory: Directory) -> None:
+        for id in list(self._attachments_of.pop(owner, ())):
             self._remove_attachment(id)
-        if directory is None:
-            return
-        # What was made here and isn't sent outlives the directory it was meant for: it waits as an orphan, and
-        # what can't be sent any more is for the uploads to say.
-        for member in list(directory.members.values()):
-            if member.kind in _LOCAL_KINDS:
-                self._displace(member)
-                self._orphans.setdefault(directory.inode, []).append(member)
         self._leave(directory)
 
     def _remove_attachment(self, id: int) -> None:
-        node = self.attachments.pop(id, None)
-        if node is not None:
-            if node.owner is not None:
-                self._attachments_of.get(node.owner, set()).discard(id)
-            self._leave(node)
+        node = self.attachments.pop(id)
+        if node.owner is not None:
+            _discard(self._attachments_of, node.owner, id)
+        self._leave(node)
 
     def _enter(self, node: Node) -> None:
         self.by_inode[node.inode] = node
         if isinstance(node, Directory):
             if node.kind in (Kind.PROJECT, Kind.TASK):
                 node.reserved = self._reserved
-            for orphan in self._orphans.pop(node.inode, ()):
-                self._place(orphan, node)
+            for pending in self._homes.at(node.inode):
+                self._bring_home(pending)
 
     def _leave(self, node: Node) -> None:
+        """Take `node` out for good. What was made in it here and isn't sent outlives it: it waits unseen, and what
+        can't be sent any more is for the uploads to say."""
         self._displace(node)
+        self._homes.drop(node.inode)
+        self._veiled.pop(node, None)
         if self.by_inode.get(node.inode) is node:
             del self.by_inode[node.inode]
         self._changes.inodes.add(node.inode)
+        if isinstance(node, Directory):
+            for pending in self._homes.at(node.inode):
+                self._displace(pending)
+            for member in list(node.members.values()):
+                self._displace(member)
 
     def _place(self, node: Node, directory: Directory) -> None:
         if node.parent is directory:
@@ -493,10 +591,33 @@ class Tree:
             return
         node.parent = None
         directory.members.pop(node.inode, None)
+        if directory.done is node:
+            directory.done = None
         self._stale.add(directory)
-        # `Done` and the folders of projects are there only while they hold something.
         if not directory.members and directory.kind in (Kind.DONE, Kind.FOLDER):
-            self._leave(directory)
+            self._emptied.add(directory)
+
+    def _veil(self, node: Node, directory: Directory, owner: Owner) -> None:
+        """Don't list a new node in `directory` where a pending one shows in its stead."""
+        task = self.tasks.get(owner[1]) if owner[0] == "task" else None
+        # What was dropped on a project belongs there, what was put into the drop task itself to that.
+        for home in {directory.inode, directory.inode if task is None else task.inode}:
+            if self._twin(home, node):
+                node.veiled = True
+                self._veiled[node] = home
+
+    def _lift(self, node: Node) -> None:
+        node.veiled = False
+        self._veiled.pop(node, None)
+        if node.parent is not None:
+            self._stale.add(node.parent)
+
+    def _date(self, node: Node, stamp_ns: int) -> None:
+        if node.stamp_ns != stamp_ns:
+            node.stamp_ns = stamp_ns
+            self._changes.inodes.add(node.inode)
+            if node.parent is not None:
+                self._changes.inodes.add(node.parent.inode)
 
     def _retitle(self, node: Node, title: str) -> None:
         if node.title != title:
@@ -506,6 +627,11 @@ class Tree:
 
     def _settle(self) -> None:
         """Name anew what changed, and note the difference."""
+        # `Done` and the folders of projects are there only while they hold something.
+        while self._emptied:
+            directory = self._emptied.pop()
+            if not directory.members:
+                self._leave(directory)
         stale, self._stale = self._stale, set()
         for directory in stale:
             self._changes.inodes.add(directory.inode)
@@ -517,3 +643,12 @@ class Tree:
                     self._changes.entries.add((directory.inode, name))
             for name in after.keys() - before.keys():
                 self._changes.entries.add((directory.inode, name))
+
+
+def _discard(sets: dict[_Key, set[int]], key: _Key, id: int) -> None:
+    """Take `id` out of the set at `key`, and the set away once it is empty."""
+    held = sets.get(key)
+    if held is not None:
+        held.discard(id)
+        if not held:
+            del sets[key]

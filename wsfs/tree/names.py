@@ -100,7 +100,7 @@ def assign(candidates: Iterable[Candidate], taken: Collection[str] = ()) -> dict
     suffixed: list[tuple[str, Candidate]] = []
     for name, group in groups.items():
         if len(group) > 1:
-            group.sort(key=lambda one: (not one.is_directory, one.id if one.is_directory else -one.id))
+            group.sort(key=_precedence)
         first = group[0]
         if name not in taken and not _looks_suffixed(name, first.is_directory):
             names[first.key] = name
@@ -110,13 +110,18 @@ def assign(candidates: Iterable[Candidate], taken: Collection[str] = ()) -> dict
     if suffixed:
         used = set(names.values()) | set(taken)
         # Sorted, so that even the last resort below (one id as task and as file) depends on ids alone.
-        for name, one in sorted(suffixed, key=lambda pair: (not pair[1].is_directory, pair[1].id, pair[0])):
+        for name, one in sorted(suffixed, key=lambda pair: (_precedence(pair[1]), pair[0])):
             candidate_name = with_id(name, one.id, is_directory=one.is_directory)
             while candidate_name in used:
                 candidate_name = with_id(_shorter(candidate_name), one.id, is_directory=one.is_directory)
             used.add(candidate_name)
             names[one.key] = candidate_name
     return names
+
+
+def _precedence(one: Candidate) -> tuple[bool, int, str]:
+    """Who comes first among equals; folders of projects have no id and go by their titles."""
+    return (not one.is_directory, one.id if one.is_directory else -one.id, one.title)
 
 
 def _shorter(name: str) -> str:

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsfs.tree.inodes import Kind
-from wsfs.tree.names import Candidate, assign
+from wsfs.tree.names import Candidate, assign, with_id
 
 #: Whose files they are: a project's own or a task's, by the service's id.
 Owner = tuple[Literal["project", "task"], int]
 
 
-#: Kinds whose title is their name: made here, or by the layout.
-_PLAIN = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY, Kind.DONE, Kind.CONTROL_FILE})
+DONE_NAME = "Done"
+CONTROL_NAME = ".wsfs"
+#: Kinds of what was made here and is in the spool.
+LOCAL_KINDS = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
+#: Kinds whose title is their name.
+_PLAIN = LOCAL_KINDS | {Kind.CONTROL_FILE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,11 @@ class Node:
     """Something with an inode and a name in one directory.
 
     `title` is what the service (or the user, for local nodes) calls it, `name` what its directory does.
-    `stamp_ns` is its own date. `parent` is None for the root and for what has been taken out of the tree.
+    `stamp_ns` is its own date. `parent` is None for the root and for what has been taken out of the tree. What is
+    `veiled` isn't listed: a pending node shows in its stead.
     """
 
-    __slots__ = ("author", "id", "inode", "kind", "name", "parent", "stamp_ns", "title")
+    __slots__ = ("author", "id", "inode", "kind", "name", "parent", "stamp_ns", "title", "veiled")
 
     def __init__(self, inode: int, kind: Kind, id: int, title: str, stamp_ns: int = 0) -> None:
         self.inode = inode
@@ -71,6 +76,7 @@ class Node:
         self.parent: Directory | None = None
         self.stamp_ns = stamp_ns
         self.author = ""
+        self.veiled = False
 
     def __repr__(self) -> str:
         return f"<{self.kind.name} {self.inode} {self.name!r}>"
@@ -87,9 +93,12 @@ class Node:
 
 
 class File(Node):
-    """An attachment, a file in the spool, or a control file; `size` in bytes is the API's for an attachment."""
+    """An attachment, a file in the spool, or a control file; `size` in bytes is the API's for an attachment.
 
-    __slots__ = ("dated", "owner", "size")
+    `date_ns` is the service's date (None: not told yet), `kept_ns` the mtime that an uploaded file was given here.
+    """
+
+    __slots__ = ("date_ns", "kept_ns", "owner", "size")
 
     def __init__(
         self, inode: int, kind: Kind, id: int, title: str, *, size: int = 0, stamp_ns: int = 0
@@ -97,22 +106,30 @@ class File(Node):
         super().__init__(inode, kind, id, title, stamp_ns)
         self.size = size
         self.owner: Owner | None = None
-        self.dated = False
+        self.date_ns: int | None = None
+        self.kept_ns: int | None = None
+
+    @property
+    def dated(self) -> bool:
+        """Whether the service told its date, and with it its author."""
+        return self.date_ns is not None
 
 
 class Directory(Node):
     """A directory: `members` by inode are what belongs into it, `names` is what a listing shows.
 
     Names are given when somebody first asks for them, and again when a member came, went or got another title:
-    of a hundred thousand nodes most are never looked at. `reserved` are names that no member may have.
+    of a hundred thousand nodes most are never looked at. `reserved` are names that no member of the service's may
+    have. `done` is the directory of done tasks in it.
     """
 
-    __slots__ = ("_names", "members", "project_id", "reserved", "status", "task_parent", "touched_ns")
+    __slots__ = ("_names", "done", "members", "project_id", "reserved", "status", "task_parent", "touched_ns")
 
     def __init__(self, inode: int, kind: Kind, id: int, title: str, *, stamp_ns: int = 0) -> None:
         super().__init__(inode, kind, id, title, stamp_ns)
         self.members: dict[int, Node] = {}
         self._names: dict[str, Node] | None = None
+        self.done: Directory | None = None
         self.reserved: frozenset[str] = frozenset()
         self.touched_ns = 0
         self.status = ""
@@ -134,19 +151,32 @@ class Directory(Node):
         return self._names is not None
 
     def name_members(self, *, anew: bool = False) -> dict[str, Node]:
-        """Give every member its name, where that isn't done or is wanted anew; the names.
+        """Give every member that shows its name, where that isn't done or is wanted anew; the names.
 
         What was made here keeps its plain name over whatever the service brings.
         """
         if self._names is not None and not anew:
             return self._names
         names: dict[str, Node] = {}
+        again: list[Node] = []
         candidates: list[Candidate] = []
         for inode, node in self.members.items():
+            if node.veiled or node.kind is Kind.CONTROL_DIRECTORY:
+                continue
             if node.kind in _PLAIN:
-                names[node.title] = node
-            elif node.kind is not Kind.CONTROL_DIRECTORY:
+                if names.setdefault(node.title, node) is not node:
+                    again.append(node)
+            elif node is not self.done:
                 candidates.append(Candidate(inode, node.id, node.title, isinstance(node, Directory)))
+        # Two pending nodes of one name meet only where two directories became one: the first made keeps it.
+        for node in sorted(again, key=lambda one: one.inode):
+            first = names[node.title]
+            if first.inode > node.inode:
+                names[node.title], node = node, first
+            names[with_id(node.title, node.inode, is_directory=isinstance(node, Directory))] = node
+        if self.done is not None:
+            taken = DONE_NAME in names
+            names[with_id(DONE_NAME, self.id, is_directory=True) if taken else DONE_NAME] = self.done
         for inode, name in assign(candidates, self.reserved.union(names)).items():
             names[name] = self.members[inode]
         for name, node in names.items():
