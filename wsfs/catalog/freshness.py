@@ -119,6 +119,8 @@ class Freshener:
         self._next_probe = -math.inf
         self._slower = 1.0
         self._must_load = False
+        self._unlisted: set[int] = set()
+        """Projects that events name and get_projects doesn't."""
         self._suspect: LoginRefused | None = None
         """Events were refused as if the login was bad; a full load will tell whether it is."""
 
@@ -299,8 +301,10 @@ class Freshener:
         if self.events_refused is None:
             log.info("events are refused (%s): everything is read every 10 minutes instead", error)
         self.events_refused = str(error)
-        now = trio.current_time()
-        self._next_full = now if self.polled_at is not None else now + FULL_LOAD_WITHOUT_EVENTS
+        ago = self._clock() - (self.loader.bulk_at or 0.0)
+        self._next_full = trio.current_time() + min(
+            max(0.0, FULL_LOAD_WITHOUT_EVENTS - ago), FULL_LOAD_WITHOUT_EVENTS
+        )
 
     def _take(self, events: list[Event], back: float) -> None:
         now = trio.current_time()
@@ -326,24 +330,27 @@ class Freshener:
         knowledge = self.knowledge
         project_id = project_of_event(event)
         if kind == "projects":
-            self.todo.add(target, at, again)
-            state = knowledge.projects.get(project_id)
-            if state is not None and state.flags & COMPLETE:
-                self.todo.add(("own", project_id), at, again)
-            if state is not None and state.tasks != UNKNOWN and event.action in ("post", "reopen"):
-                self.todo.add(("tasks", project_id), at, again)
-        elif kind == "task":
-            known = number in knowledge.tasks
-            if not known and (
-                knowledge.tasks_known(project_id) == UNKNOWN and project_id in knowledge.projects
-            ):
-                return  # its project's tasks will be read when somebody wants them
+            self._unlisted.discard(project_id)
             self.todo.add(target, at, again, project_id)
-        else:
-            if number not in knowledge.tasks:
-                if knowledge.tasks_known(project_id) != UNKNOWN:
-                    self.todo.add(("task", number), at, again, project_id)
+            state = knowledge.projects.get(project_id)
+            if state is None:
                 return
+            if state.flags & COMPLETE and _may_change_files(event):
+                self.todo.add(("own", project_id), at, again)
+            if state.tasks != UNKNOWN and event.action in ("post", "reopen"):
+                self.todo.add(("tasks", project_id), at, again)
+            return
+        if number not in knowledge.tasks and project_id:
+            if project_id not in knowledge.projects:
+                # a new project, whose tasks are read whole then, or one that isn't shown
+                if project_id not in self._unlisted:
+                    self.todo.add(("projects", 0), at, again, project_id)
+                return
+            if knowledge.tasks_known(project_id) == UNKNOWN:
+                return  # they will be read when somebody wants them
+        if kind == "task" or number not in knowledge.tasks:
+            self.todo.add(("task", number), at, again, project_id)
+        else:
             complete = knowledge.flags(("task", number)) & COMPLETE
             knowledge.mark_commented(number)
             if complete:
@@ -407,7 +414,8 @@ class Freshener:
         try:
             await self._fly(kind, number)
         except (Unreachable, TimedOut):
-            return  # offline: it stays due
+            self.todo.put_off(target, trio.current_time() + ACTIVE)  # it stays due over the time offline
+            return
         except NotFound as error:
             log.debug("%s %d is not there any more: %s", kind, number, error)
         except ApiError as error:
@@ -422,7 +430,10 @@ class Freshener:
         loader, lane = self.loader, Lane.REFRESH
         share = self.flights.share
         if kind == "projects":
+            project_id = self.todo.project(("projects", 0))
             await share(("projects",), lane, loader.read_projects, fresh=True)
+            if project_id and project_id not in self.knowledge.projects:
+                self._unlisted.add(project_id)
         elif kind == "active":
             try:
                 await share(("active",), lane, loader.read_active)
@@ -475,3 +486,8 @@ class Freshener:
             self.todo.add(("active", 0), trio.current_time())
             loader.bulk_done(began)
         knowledge.store.put_state("lossy", False)
+
+
+def _may_change_files(event: Event) -> bool:
+    """Whether a project's event may mean other files: not where it says that only other things changed."""
+    return event.action != "update" or not event.new or "text" in event.new
