@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wsfs.uploads.errors import NoSpace, SpoolBroken, UploadError
 
 _FICLONE = 0x40049409  # linux/fs.h
 _CHECK_EVERY = 1 << 20
+_STAMP_AGE_NS = 3600 * 10**9
 
 
 def translated(error: OSError, doing: str) -> UploadError:
@@ -34,6 +36,12 @@ def translating(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise translated(error, doing) from error
+
+
+def _mark(descriptor: int) -> None:
+    """Give a content an mtime that no write gives it, so that any later one shows, however soon it comes."""
+    stamp = time.time_ns() - _STAMP_AGE_NS
+    os.utime(descriptor, ns=(stamp, stamp))
 
 
 class Contents:
@@ -62,6 +70,7 @@ class Contents:
                 self.path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
             )
             try:
+                _mark(descriptor)
                 stamp = os.fstat(descriptor).st_mtime_ns
             finally:
                 os.close(descriptor)
@@ -97,6 +106,7 @@ class Contents:
     def make_safe(self, descriptor: int) -> tuple[int, int]:
         """Bring the content to the disk; returns its stamp and its size."""
         with translating("a file of the upload spool can't be brought to the disk"):
+            _mark(descriptor)
             os.fsync(descriptor)
             found = os.fstat(descriptor)
             return found.st_mtime_ns, found.st_size
