@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import trio
 
+from wsfs.api.errors import ApiError
 from wsfs.api.models import File, Project, Task
 from wsfs.api.pacing import Lane
 
@@ -21,8 +23,11 @@ from .knowledge import KNOWN, PARTLY, UNKNOWN, Knowledge
 from .link import Link
 from .load import Loader
 from .records import COMPLETE, DETAILED, project_of
+from .shelf import Shelf
 from .sink import Owner, Sink
 from .store import Store
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 2000
 """Tasks that are loaded from the store at a time, about."""
@@ -72,18 +77,27 @@ class Catalog:
         self._crawler = Crawler(
             self._knowledge, self._loader, self._flights, self._fresh, self._link, share=crawl, rate=rate
         )
+        self._shelf = Shelf(self._knowledge, self._landed)
         self._archived = archived
-        store.on_rebuilt = self._fresh.rebuilt
+        store.on_rebuilt = self._rebuilt
+
+    def _rebuilt(self) -> None:
+        self._shelf.lost()
+        self._fresh.rebuilt()
 
     def _landed(self) -> None:
-        if not len(self._flights):
+        if not len(self._flights) and not self._shelf.busy:
             self._knowledge.nothing_under_way()
         self._fresh.wake()
 
     # life
 
-    async def start(self) -> None:
-        """Tell the sink what the store holds; no request."""
+    async def start(self, *, files_later: bool = False) -> None:
+        """Tell the sink what the store holds; no request.
+
+        `files_later`: all but the files of tasks, which load_files() tells; until then whoever needs those of
+        one project or task waits for them alone, and `knows_tasks` and `knows_files` are false for it.
+        """
         stored, state = await self._store.load_projects()
         if state.get("archived") != self._archived:
             # another question than last time: its answer is another account
@@ -104,8 +118,25 @@ class Catalog:
                 knowledge.sink.files(("project", project.project.id), project.files, complete)
         with_tasks = {p.project.id: p.tasks_known for p in stored if p.tasks_known != UNKNOWN}
         for chunk in await self._store.chunks_of_projects(list(with_tasks), _CHUNK):
-            for merged in await self._store.load_tasks(chunk):
+            for merged in await self._store.load_tasks(chunk, files=not files_later):
                 knowledge.take_whole(merged, with_tasks[merged.project], stored=True)
+                if files_later:
+                    self._shelf.put(merged.project, [place[0] for place in merged.places])
+
+    async def load_files(self) -> None:
+        """Tell the sink what start() left for later. Raises sqlite3.Error where the store can't be read."""
+        await self._shelf.tell_everything()
+
+    async def load_tree(self, lane: Lane) -> None:
+        """Ask for the tasks of the whole account, where nobody ever did: who then looks at one needn't wait.
+
+        A failure is only logged: who needs them asks again.
+        """
+        if self._knowledge.have_projects and self._loader.bulk_at is None and not self._loader.too_big:
+            try:
+                await self._flights.share(("everything",), lane, self._loader.read_everything)
+            except ApiError as error:
+                log.info("the tasks could not be read ahead: %s", error)
 
     async def run(self) -> None:
         """Keep what is known fresh, crawl, and write the store; for ever, until cancelled.
@@ -129,7 +160,7 @@ class Catalog:
 
     def knows_tasks(self, project_id: int) -> bool:
         """Whether all tasks of a project are known."""
-        return self._knowledge.tasks_known(project_id) == KNOWN
+        return self._knowledge.tasks_known(project_id) == KNOWN and not self._shelf.has_project(project_id)
 
     def knows_active_tasks(self, project_id: int) -> bool:
         """Whether at least the active tasks are known: a name that is there needs no waiting for the others."""
@@ -137,11 +168,14 @@ class Catalog:
 
     def knows_files(self, owner: Owner) -> bool:
         """Whether all files of an owner are known."""
-        return bool(self._knowledge.flags(owner) & COMPLETE)
+        return bool(self._knowledge.flags(owner) & COMPLETE) and not self._on_shelf(owner)
 
     def knows_details(self, owner: Owner) -> bool:
         """Whether the dates and authors of an owner's files are known."""
-        return bool(self._knowledge.flags(owner) & DETAILED)
+        return bool(self._knowledge.flags(owner) & DETAILED) and not self._on_shelf(owner)
+
+    def _on_shelf(self, owner: Owner) -> bool:
+        return owner[0] == "task" and self._shelf.has_task(owner[1])
 
     # what is needed
 
@@ -157,6 +191,7 @@ class Catalog:
         The whole account's are asked for, where that fits in one answer. Raises ApiError.
         """
         await self.need_projects(lane)
+        await self._shelf.tell_project(project_id)
         while project_id in self._knowledge.projects and not self.knows_tasks(project_id):
             self._link.gate()
             if self._loader.too_big or self._loader.bulk_at is not None:
@@ -180,13 +215,19 @@ class Catalog:
 
         Raises ApiError; NotFound where it turned out to be gone (the sink knows by then).
         """
+        await self._take_off_shelf(owner)
         if not self.knows_files(owner):
             await self._read_files(owner, lane)
 
     async def need_details(self, owner: Owner, lane: Lane) -> None:
         """Return when the dates and authors of an owner's files are known too. Raises ApiError."""
+        await self._take_off_shelf(owner)
         if not self.knows_details(owner):
             await self._read_files(owner, lane)
+
+    async def _take_off_shelf(self, owner: Owner) -> None:
+        if owner[0] == "task":
+            await self._shelf.tell_task(owner[1])
 
     async def _read_files(self, owner: Owner, lane: Lane, *, fresh: bool = False) -> None:
         self._link.gate()

@@ -256,6 +256,13 @@ class Knowledge:
         self.store.put_files(owner, files)
         self.sink.files(owner, files, True)
 
+    def forget_files(self, task_id: int) -> None:
+        """A task's files were in the store alone, and are lost."""
+        place = self.tasks.get(task_id)
+        if place is not None:
+            place.flags &= ~(COMPLETE | DETAILED)
+            self.unread.add(task_id)
+
     def mark_commented(self, task_id: int) -> None:
         """A task has comments now; its files are as complete as they were."""
         place = self.tasks.get(task_id)

@@ -132,16 +132,26 @@ def merge_tasks(
     return merged
 
 
-def stored_tasks(db: sqlite3.Connection, users: Users, project_id: int) -> Merged:
-    """Everything the store has of a project's tasks, to be told as at the first time."""
+def stored_tasks(db: sqlite3.Connection, users: Users, project_id: int, *, files: bool = True) -> Merged:
+    """Everything the store has of a project's tasks, to be told as at the first time; `files` of them too."""
     rows = list(_rows(db, "project = ?", (project_id,)))
-    files = _project_files(db, project_id)
     merged = Merged(project_id, tasks=nest(rows, users))
-    for row in rows:
-        told = [api_file(record, users) for record in decode_files(files.get(row.id))]
-        merged.files.append((("task", row.id), told, bool(row.flags & COMPLETE)))
-        merged.places.append((row.id, row.project, row.parent, row.flags))
+    merged.places = [(row.id, row.project, row.parent, row.flags) for row in rows]
+    if files:
+        stored = _project_files(db, project_id)
+        for row in rows:
+            told = _api_files(stored.get(row.id), users)
+            merged.files.append((("task", row.id), told, bool(row.flags & COMPLETE)))
     return merged
+
+
+def stored_files(db: sqlite3.Connection, users: Users, task_ids: list[int]) -> dict[int, list[File]]:
+    """The files of some tasks that have any, by the task's id."""
+    return {task_id: _api_files(data, users) for task_id, data in _task_files(db, task_ids).items()}
+
+
+def _api_files(data: bytes | None, users: Users) -> list[File]:
+    return [api_file(record, users) for record in decode_files(data)]
 
 
 def merge_files(db: sqlite3.Connection, users: Users, owner: Owner, files: Iterable[File]) -> None:

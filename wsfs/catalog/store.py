@@ -23,7 +23,16 @@ from wsfs.api.models import File, Project, Task
 
 from .database import is_damage, open_or_begin_anew, rebuild
 from .keepsakes import Alias, Keepsakes
-from .merge import PROJECT, Merged, forget_tasks, merge_files, merge_tasks, put_task, stored_tasks
+from .merge import (
+    PROJECT,
+    Merged,
+    forget_tasks,
+    merge_files,
+    merge_tasks,
+    put_task,
+    stored_files,
+    stored_tasks,
+)
 from .records import Users, api_file, api_project, decode_files, project_data
 from .sink import Owner
 
@@ -249,9 +258,15 @@ class Store:
             room -= count
         return chunks
 
-    async def load_tasks(self, project_ids: Collection[int]) -> list[Merged]:
-        """All that is stored of the tasks of some projects."""
-        return await self._run(lambda db: [stored_tasks(db, self._users, pid) for pid in project_ids])
+    async def load_tasks(self, project_ids: Collection[int], *, files: bool = True) -> list[Merged]:
+        """All that is stored of the tasks of some projects, with or without their files."""
+        return await self._run(
+            lambda db: [stored_tasks(db, self._users, pid, files=files) for pid in project_ids]
+        )
+
+    async def load_files(self, task_ids: list[int]) -> dict[int, list[File]]:
+        """The stored files of some tasks, by the task's id."""
+        return await self._run(lambda db: stored_files(db, self._users, task_ids))
 
     async def merge_tasks(
         self,
