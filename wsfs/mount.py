@@ -223,17 +223,29 @@ async def _serve(
 
     async with client:
         with _collecting_later():
-            await catalog.start()
+            await catalog.start(files_later=True)
             _show_spool(tree, spool)
             publisher.publish()
         nursery.start_soon(catalog.run)
         await _check_login(settings, client, catalog, store)
-        if not settings.read_only:
-            nursery.start_soon(sender.run)
+        nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
         await _until_unmounted(settings, operations, notifier, commands, stop, ready)
         # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
         nursery.cancel_scope.cancel()
         await trio.lowlevel.checkpoint_if_cancelled()
+
+
+async def _fill_in(catalog: Catalog, sender: Sender | None) -> None:
+    """What a mount needs not wait for: the tree of a new account, the files of a known one; then the uploads.
+
+    In this order, as the sender asks for the files of a task where they aren't known.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(catalog.load_tree, Lane.REFRESH)
+        with _collecting_later():
+            await catalog.load_files()
+        if sender is not None:
+            nursery.start_soon(sender.run)
 
 
 async def _check_login(settings: Settings, client: Client, catalog: Catalog, store: Store) -> None:
