@@ -21,7 +21,7 @@ SIZES = {file_id: (file_id * 48_271) % 300_000 + 1 for file_id in range(1, 101)}
 
 
 async def main(directory: Path, limit: int, seed: int) -> None:
-    server = FakeServer(dict(SIZES), chunk=8192, latency=0.001)
+    server = FakeServer(dict(SIZES), chunk=8192, rate=400_000.0)
 
     async def read(file_id: int) -> None:
         size = SIZES[file_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -69,7 +69,6 @@ class FakeDownload:
                 await trio.sleep(length / server.rate)
             else:
                 await trio.lowlevel.checkpoint()
-            await server.gate()
             yield content(self.file_id, offset, offset + length)
             server.sent += length
             offset += length
@@ -95,13 +94,6 @@ class FakeServer:
     sent: int = 0
     running: int = 0
     most: int = 0
-    held: trio.Event | None = None
-    on_request: Callable[[int], None] | None = None
-
-    async def gate(self) -> None:
-        """Where a test may hold every body."""
-        if self.held is not None:
-            await self.held.wait()
 
     @asynccontextmanager
     async def download(
@@ -110,8 +102,6 @@ class FakeServer:
         self.requests.append((file_id, start, lane_of(lane)))
         self.lanes.append(lane)
         fault = self.faults.popleft() if self.faults else None
-        if self.on_request is not None:
-            self.on_request(file_id)
         await trio.sleep(self.latency)
         if file_id not in self.sizes:
             raise FileNotFound()

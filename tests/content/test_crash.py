@@ -72,8 +72,8 @@ def test_what_was_recorded_is_right_after_kill(tmp_path: Path, limit: int) -> No
     killed = seen = 0
     for seed in range(5):
         directory = tmp_path / str(seed)
-        killed += run_and_kill(directory, limit, seed, chance.uniform(0.02, 0.5))
-        killed += run_and_kill(directory, limit, seed + 100, chance.uniform(0.02, 0.3))
+        killed += run_and_kill(directory, limit, seed, chance.uniform(0.1, 0.7))
+        killed += run_and_kill(directory, limit, seed + 100, chance.uniform(0.1, 0.5))
         recorded, fetched = trio.run(check, directory, limit)
         seen += recorded
         if limit > 2 * total:
