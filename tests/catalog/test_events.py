@@ -161,11 +161,16 @@ def test_what_is_to_be_done_can_be_kept() -> None:
     todo = Todo()
     todo.add(("task", 1), 10.0, 70.0, project=4)
     todo.add(("files", 2))
-    assert todo.to_keep() == [("task", 1, 4), ("files", 2, 0)]
+    todo.add(("task", 1), 20.0, project=9)
+    assert todo.to_keep() == [("task", 1, [4, 9]), ("files", 2, [])]
+    again = Todo()
+    again.load(json.loads(json.dumps(todo.to_keep())))
+    assert again.due(0.0) == [("task", 1), ("files", 2)]
+    assert again.projects(("task", 1)) == {4, 9}
     todo.put_off(("files", 2), 99.0)
     assert todo.due(50.0) == [("task", 1)]
     todo.drop(("task", 1))
-    assert ("task", 1) not in todo and todo.project(("task", 1)) == 0
+    assert ("task", 1) not in todo and todo.projects(("task", 1)) == set()
 
 
 def test_each_post_of_ours_is_expected_once_and_not_for_ever() -> None:

@@ -42,14 +42,14 @@ class Todo:
 
     def __init__(self) -> None:
         self._due: dict[Target, tuple[float, float | None]] = {}
-        self._projects: dict[Target, int] = {}
+        self._projects: dict[Target, set[int]] = {}
         self.changed = False
         """Set whenever the targets changed; the one who keeps them on disk resets it."""
 
     def add(self, target: Target, at: float = 0.0, again: float | None = None, project: int = 0) -> None:
         """Read `target` at `at`, and once more at `again`; an earlier reading and a later repetition win.
 
-        `project` is where it is now, as far as the latest event says.
+        `project` is where an event says it is; as events of one minute have no order, all are kept.
         """
         old = self._due.get(target)
         if old is not None:
@@ -57,12 +57,12 @@ class Todo:
             again = max((time for time in (again, old[1]) if time is not None), default=None)
         self._due[target] = (at, again)
         if project:
-            self._projects[target] = project
+            self._projects.setdefault(target, set()).add(project)
         self.changed = True
 
-    def project(self, target: Target) -> int:
-        """The project that events name for a target; 0 for none."""
-        return self._projects.get(target, 0)
+    def projects(self, target: Target) -> set[int]:
+        """The projects that events name for a target: more than one for a task that was moved."""
+        return self._projects.get(target, set())
 
     def add_all(self, targets: Iterable[Target]) -> None:
         """Read each as soon as may be."""
@@ -99,9 +99,16 @@ class Todo:
         self._projects.pop(target, None)
         return self._due.pop(target, None)
 
-    def to_keep(self) -> list[tuple[str, int, int]]:
-        """Everything that is to be read, now or later, with its project: JSON-able."""
-        return [(kind, number, self.project((kind, number))) for kind, number in self._due]
+    def to_keep(self) -> list[tuple[str, int, list[int]]]:
+        """Everything that is to be read, now or later, with its projects: JSON-able."""
+        return [(kind, number, sorted(self.projects((kind, number)))) for kind, number in self._due]
+
+    def load(self, kept: Iterable[tuple[str, int, list[int]]]) -> None:
+        """Take what `to_keep` gave; all of it is due, once."""
+        for kind, number, projects in kept:
+            self.add((kind, number))
+            for project in projects:
+                self.add((kind, number), project=project)
 
     def __contains__(self, target: Target) -> bool:
         return target in self._due

@@ -130,8 +130,7 @@ class Freshener:
         """What the store has kept of an earlier run."""
         self.polled_at = state.get("polled_at")
         self.events = EventLog(state.get("counted"))
-        for name, number, project in state.get("todo") or ():
-            self.todo.add((name, number), project=project)
+        self.todo.load(state.get("todo") or ())
         self._must_load = self._must_load or bool(state.get("lossy"))
 
     def looked(self, owner: Owner | None) -> None:
@@ -379,11 +378,11 @@ class Freshener:
         for target in due:
             if target[0] == "task":
                 place = self.knowledge.tasks.get(target[1])
-                now_in = self.todo.project(target)
-                if place is not None and now_in not in (0, place.project):
+                named = self.todo.projects(target) | ({place.project} if place is not None else set())
+                if len(named) > 1:
                     moved += 1  # read alone, and first, so that it isn't lost on the way
                     continue
-                project_id = place.project if place is not None else now_in
+                project_id = next(iter(named), 0)
                 by_project.setdefault(project_id, []).append(target)
             elif target[0] == "tasks":
                 by_project.setdefault(target[1], [])
@@ -430,10 +429,9 @@ class Freshener:
         loader, lane = self.loader, Lane.REFRESH
         share = self.flights.share
         if kind == "projects":
-            project_id = self.todo.project(("projects", 0))
+            named = set(self.todo.projects(("projects", 0)))
             await share(("projects",), lane, loader.read_projects, fresh=True)
-            if project_id and project_id not in self.knowledge.projects:
-                self._unlisted.add(project_id)
+            self._unlisted |= named - self.knowledge.projects.keys()
         elif kind == "active":
             try:
                 await share(("active",), lane, loader.read_active)
