@@ -137,7 +137,7 @@ class Account:
 
     def rename_project(self, project: int, name: str) -> None:
         self.projects[project].name = name
-        self._event("update", "project", project, f"/project/{project}/")
+        self._event("update", "project", project, f"/project/{project}/", title=name)
 
     def describe_project(self, project: int) -> None:
         self.projects[project].files.append(self.new_file())
@@ -157,13 +157,14 @@ class Account:
             del self.tasks[task.id]
         self._event("delete", "project", project, f"/project/{project}/")
 
-    def _event(self, action: str, kind: str, number: int, page: str) -> None:
+    def _event(self, action: str, kind: str, number: int, page: str, **new: str) -> None:
         stamp = self.now()
         event = Event(
             action=action,
             object=EventObject(type=kind, id=number, page=page),
             date_added=stamp.replace(second=0, microsecond=0),
             user_from=ANNA,
+            new=dict(new),
         )
         self.events.append((stamp, event))
 

@@ -369,3 +369,55 @@ async def test_a_busy_account_is_polled_less(world: World, autojump_clock: MockC
         catalog.looked()
         await trio.sleep(60)
         assert catalog.status()["poll_interval"] == usual
+
+
+async def test_what_was_counted_is_counted_after_a_remount(world: World, autojump_clock: MockClock) -> None:
+    _, tasks = await settled(world)
+    async with world.mounted() as catalog:
+        await know(catalog, world)
+        world.account.rename_task(tasks[0], "Renamed")
+        catalog.looked()
+        await trio.sleep(90)
+        assert world.account.count() == 2
+    world.forget_requests()
+    async with world.mounted() as catalog:
+        catalog.looked()
+        await trio.sleep(60)
+        assert polls(world)
+        assert world.account.count() == 0
+
+
+async def test_events_of_a_project_that_is_not_shown_cost_one_look_at_the_list(
+    world: World, autojump_clock: MockClock
+) -> None:
+    projects, tasks = await settled(world)
+    world.account.close_project(projects[1])
+    await trio.sleep(4000)
+    async with world.mounted() as catalog:
+        await know(catalog, world)
+        for number in range(20):
+            world.account.rename_task(tasks[-1], f"{number}")
+            catalog.looked()
+            await trio.sleep(15)
+        assert world.account.asked() == [("get_projects", None)] * 2  # and once more after the minute
+        world.account.reopen_project(projects[1])
+        await trio.sleep(100)
+        assert world.sink.known[tasks[-1]][2] == "19"
+
+
+async def test_a_renamed_project_costs_no_reading_of_its_files(
+    world: World, autojump_clock: MockClock
+) -> None:
+    projects, _ = await settled(world)
+    async with world.mounted() as catalog:
+        await know(catalog, world)
+        world.account.rename_project(projects[0], "Renamed")
+        catalog.looked()
+        await trio.sleep(12)
+        assert world.sink.project_names[projects[0]] == "Renamed"
+        assert world.account.asked() == [("get_projects", None)]
+        world.account.describe_project(projects[0])
+        catalog.looked()
+        await trio.sleep(12)
+        assert ("get_files", ("project", projects[0])) in world.account.requests
+        assert len(world.sink.file_ids(("project", projects[0]))) == 1

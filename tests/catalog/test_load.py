@@ -1,0 +1,154 @@
+"""Answers that come while other things are learnt."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from tests.catalog.model import World
+from wsfs.api.models import Project, Ref, Task
+from wsfs.api.pacing import Lane
+from wsfs.catalog.store import Store
+
+
+def amidst_the_next_merge(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Do something right after the store's next merge, before its result is taken."""
+    merge = Store.merge_tasks
+
+    async def merging(self: Store, *args: Any, **options: Any) -> Any:
+        merged = await merge(self, *args, **options)
+        monkeypatch.setattr(Store, "merge_tasks", merge)
+        act()
+        return merged
+
+    monkeypatch.setattr(Store, "merge_tasks", merging)
+
+
+async def test_a_task_made_while_its_project_is_merged_stays(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = world.account.add_project()
+    gone, kept = world.account.add_task(project), world.account.add_task(project)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        world.account.delete_task(gone)
+        amidst_the_next_merge(
+            monkeypatch, lambda: catalog.task_created(Task(id=900, name="Made", project=Ref(id=project)))
+        )
+        await catalog.reload_tasks(project, Lane.PERSON)
+        assert set(world.sink.known) == {kept, 900}
+        assert catalog.status()["known"]["tasks"] == 2
+    async with world.mounted(run=False):
+        assert set(world.sink.known) == {kept, 900}
+
+
+async def test_files_listed_while_their_project_is_merged_stay(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    world.account.add_comment(task, files=1)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_projects(Lane.PERSON)
+        listed = world.account.all_files(("task", task))
+        await catalog.need_tasks(project, Lane.PERSON)
+        amidst_the_next_merge(monkeypatch, lambda: catalog.files_listed(("task", task), listed))
+        await catalog.reload_tasks(project, Lane.PERSON)
+        assert catalog.knows_files(("task", task))
+        assert world.sink.file_ids(("task", task)) == {file.id for file in listed}
+    async with world.mounted(run=False) as catalog:
+        assert catalog.knows_files(("task", task))
+
+
+async def test_a_project_made_while_the_list_is_asked_for_stays(
+    world: World, autojump_clock: MockClock
+) -> None:
+    world.account.add_project("Old")
+    async with world.mounted() as catalog, trio.open_nursery() as nursery:
+        await catalog.need_projects(Lane.PERSON)
+        world.account.gate = trio.Event()
+        nursery.start_soon(catalog.refresh, None)
+        await trio.testing.wait_all_tasks_blocked()
+        catalog.project_created(Project(id=900, name="Made"))
+        world.account.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert 900 in world.sink.project_names
+
+
+async def test_a_task_that_moved_is_told_before_the_list_it_is_missing_in(
+    world: World, autojump_clock: MockClock
+) -> None:
+    one, two = world.account.add_project(), world.account.add_project()
+    task = world.account.add_task(one, files=1)
+    child = world.account.add_task(one, parent=task)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(one, Lane.PERSON)
+        await catalog.need_tasks(two, Lane.PERSON)
+        for target in (two, one):
+            world.account.move_task(task, target)
+            world.forget_requests()
+            if target == two:
+                await catalog.refresh(None)
+            else:
+                await catalog.reload_tasks(one, Lane.PERSON)
+            told = [call for call in world.sink.calls if call[0] in ("task", "tasks")]
+            assert told[0] == ("task", task)
+            assert world.sink.known[task][0] == world.account.tasks[task].project
+            assert child in world.sink.known
+            assert ("task", task) in world.sink.told_files  # it was never dropped
+
+
+async def test_a_subtask_missing_in_its_parents_answer_is_looked_for(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    child = world.account.add_task(project, parent=task)
+    await trio.sleep(1000)
+    async with world.mounted() as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        world.forget_requests()
+        del world.account.tasks[child]  # and no event tells of it
+        await catalog.refresh(("task", task))
+        await trio.sleep(1)
+        assert ("get_task", child) in world.account.requests
+        assert child not in world.sink.known
+
+
+async def test_tasks_of_a_project_that_is_not_listed_ask_for_the_list(
+    world: World, autojump_clock: MockClock
+) -> None:
+    one = world.account.add_project()
+    await trio.sleep(1000)
+    async with world.mounted() as catalog:
+        await catalog.need_projects(Lane.PERSON)
+        two = world.account.add_project()
+        task = world.account.add_task(two)
+        world.account.events.clear()
+        await catalog.need_tasks(one, Lane.PERSON)
+        await trio.sleep(1)
+        assert task in world.sink.known
+
+
+async def test_a_store_that_fails_fails_the_request_alone(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, expected_warnings: Any
+) -> None:
+    expected_warnings.expect("could not be taken")
+    project = world.account.add_project()
+
+    async def locked(*args: Any, **options: Any) -> Any:
+        raise sqlite3.OperationalError("database is locked")
+
+    async with world.mounted() as catalog:
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "merge_tasks", locked)
+            with pytest.raises(sqlite3.OperationalError):
+                await catalog.need_tasks(project, Lane.PERSON)
+        await catalog.need_tasks(project, Lane.PERSON)
+        assert catalog.knows_tasks(project)
