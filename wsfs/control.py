@@ -20,13 +20,16 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import platformdirs
-import trio
 
 from wsfs import mountinfo
 from wsfs.api.errors import ApiError
+
+if TYPE_CHECKING:
+    # The mount's side imports it where it needs it: the commands, which don't, take half as long to start.
+    import trio
 
 log = logging.getLogger(__name__)
 
@@ -147,13 +150,15 @@ def _socket_of(mount: mountinfo.Mount) -> Path | None:
 
 
 async def serve_control(
-    controls: Controls, path: Path, *, task_status: trio.TaskStatus[Path] = trio.TASK_STATUS_IGNORED
+    controls: Controls, path: Path, *, task_status: trio.TaskStatus[Path] | None = None
 ) -> None:
     """Answer commands at the socket `path` until cancelled; started once it listens.
 
     Makes the directory (0700) and takes the place of a dead process's socket; ControlError when a living one
     listens there. Removes its socket at the end. No failure of a command or a client ends it.
     """
+    import trio
+
     await trio.to_thread.run_sync(_make_room, path)
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         with _address(path) as address:
@@ -165,7 +170,8 @@ async def serve_control(
             async def handler(stream: trio.SocketStream) -> None:
                 await _serve_client(controls, stream)
 
-            task_status.started(path)
+            if task_status is not None:
+                task_status.started(path)
             await trio.serve_listeners(handler, [trio.SocketListener(listening)])
         finally:
             _remove(path, inode)
@@ -191,6 +197,8 @@ def _remove(path: Path, inode: int | None) -> None:
 
 
 async def _serve_client(controls: Controls, stream: trio.SocketStream) -> None:
+    import trio
+
     lock = trio.Lock()
 
     async def say(line: bytes) -> None:
@@ -258,6 +266,8 @@ async def _answer(
 
 
 async def _read_request(stream: trio.SocketStream) -> dict[str, Any]:
+    import trio
+
     received = bytearray()
     try:
         with trio.fail_after(REQUEST_DEADLINE):
@@ -273,6 +283,8 @@ async def _read_request(stream: trio.SocketStream) -> dict[str, Any]:
 
 
 async def _until_gone(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+    import trio
+
     with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         while await stream.receive_some(4096):
             pass  # a client has nothing more to say; only its going counts
@@ -280,6 +292,8 @@ async def _until_gone(stream: trio.SocketStream, scope: trio.CancelScope) -> Non
 
 
 async def _keep_alive(say: Callable[[bytes], Awaitable[None]]) -> None:
+    import trio
+
     while True:
         await trio.sleep(ALIVE_EVERY)
         await say(_line({"alive": True}))

@@ -12,8 +12,6 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import trio
-
 from wsfs.cli.errors import UserError
 from wsfs.config import Settings
 
@@ -26,6 +24,9 @@ def run(settings: Settings, ready: Callable[[], None]) -> None:
     Raises UserError for what a user can mend, and for a fault of our own, whose traceback goes to the log.
     """
     try:
+        # Only here: the process that starts this one in the background does without, in half the time.
+        import trio
+
         from wsfs.mount import MountError, serve
     except ImportError as error:
         if "fuse3" not in str(error) and error.name != "pyfuse3":
