@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import trio
@@ -421,3 +423,45 @@ async def test_a_renamed_project_costs_no_reading_of_its_files(
         await trio.sleep(12)
         assert ("get_files", ("project", projects[0])) in world.account.requests
         assert len(world.sink.file_ids(("project", projects[0]))) == 1
+
+
+async def test_what_an_event_told_a_full_load_does_not_read_again(
+    world: World, autojump_clock: MockClock
+) -> None:
+    _, tasks = await settled(world)
+    world.account.add_comment(tasks[0], files=1)
+    world.account.add_comment(tasks[1], files=1)
+    await trio.sleep(4000)
+    async with world.mounted() as catalog:
+        await know(catalog, world)
+        world.account.add_comment(tasks[0], files=1)
+        catalog.looked()
+        await trio.sleep(90)
+        world.forget_requests()
+        await catalog.refresh(None)
+        await catalog.refresh(None)
+        await trio.sleep(30)
+        assert world.account.count() == 4
+        world.account.tasks[tasks[0]].comments.pop()  # and no event tells of it
+        await catalog.refresh(None)
+        await trio.sleep(30)
+        assert world.account.asked()[-1] == ("get_files", ("task", tasks[0]))
+        assert world.account.count() == 7
+
+
+async def test_thirty_idle_mounts_leave_most_of_the_account_to_others(
+    tmp_path: Path, no_threads: None, autojump_clock: MockClock
+) -> None:
+    worlds = [World(tmp_path / str(number)) for number in range(30)]
+    account = worlds[0].account
+    account.add_task(account.add_project(), files=1)
+    await trio.sleep(4000)
+    async with AsyncExitStack() as stack:
+        for number, world in enumerate(worlds):
+            world.account = account
+            catalog = await stack.enter_async_context(world.mounted(rng=random.Random(number)))
+            await know(catalog, world)
+        account.requests.clear()
+        began = trio.current_time()
+        await trio.sleep(1800)
+        assert 0 < account.count(polls=True) <= 0.3 * (trio.current_time() - began)

@@ -236,7 +236,7 @@ class Knowledge:
         self.store.put_task(told, project_id, parent, flags)
         self.sink.task(project_id, told)
 
-    def take_files(self, owner: Owner, files: list[File], now: float, *, new_comments: bool = False) -> None:
+    def take_files(self, owner: Owner, files: list[File], now: float) -> None:
         """All of an owner's files, as get_files tells them, read at `now` (unix time)."""
         self.touch(owner)
         if owner[0] == "project":
@@ -252,7 +252,7 @@ class Knowledge:
                 return
             place.flags |= COMPLETE | DETAILED
             self.unread.discard(owner[1])
-            self.store.put_task_flags(owner[1], place.flags, new_comments=new_comments)
+            self.store.put_task_flags(owner[1], place.flags)
         self.store.put_files(owner, files)
         self.sink.files(owner, files, True)
 
@@ -264,11 +264,11 @@ class Knowledge:
             self.unread.add(task_id)
 
     def mark_commented(self, task_id: int) -> None:
-        """A task has comments now; its files are as complete as they were."""
+        """A task's comments changed; its files are as complete as they were, and the next answer's comments right."""
         place = self.tasks.get(task_id)
-        if place is not None and not place.flags & COMMENTED:
+        if place is not None:
             place.flags |= COMMENTED
-            self.store.put_task_flags(task_id, place.flags)
+            self.store.put_task_flags(task_id, place.flags, new_comments=True)
 
     def vanish(self, owner: Owner) -> None:
         """The service said that a project or task isn't there any more."""
