@@ -213,3 +213,16 @@ async def test_a_batch_row_goes_with_its_last_node(world: World, mock_clock: Moc
     again = world.again()
     async with again.running(sending=False):
         assert again.spool.batches == {}
+
+
+async def test_a_rename_over_another_is_one_step(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        old = await world.write(TASK, "a", b"old")
+        world.spool.open(old.inode, write=False)
+        new = await world.write(TASK, "b", b"new")
+        await world.spool.rename(new.inode, TASK, "a")
+        await world.crash()
+        again = world.again()
+        async with again.running(sending=False):
+            assert list(again.spool.nodes) == [new.inode]
+            assert again.read(again.spool.nodes[new.inode]) == b"new"
