@@ -7,7 +7,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from tests.catalog.model import World
-from wsfs.api.errors import AccessDenied, Unreachable
+from wsfs.api.errors import AccessDenied, TokenExpired, Unreachable
 from wsfs.api.pacing import Lane
 
 
@@ -109,6 +109,18 @@ async def test_what_is_refused_is_not_asked_for_for_ever(world: World, autojump_
     async with world.mounted(crawl=0.5):
         await trio.sleep(600)
         assert world.account.count() == 2 + 6 + 2
+
+
+async def test_a_dead_login_does_not_end_it(world: World, autojump_clock: MockClock) -> None:
+    fill(world)
+    async with world.mounted(crawl=0.5) as catalog:
+        await trio.sleep(10)
+        world.account.fault = TokenExpired()
+        await trio.sleep(3600)
+        assert world.account.count() < 50
+        world.account.fault = None
+        await trio.sleep(1000)
+        assert catalog.status()["crawl"]["left"] == 0
 
 
 async def test_it_rests_while_the_network_is_away(world: World, autojump_clock: MockClock) -> None:

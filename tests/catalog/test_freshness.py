@@ -141,9 +141,13 @@ async def test_events_refused_is_a_full_load_every_ten_minutes(
 
 
 async def test_a_dead_login_is_said_and_asked_seldom(world: World, autojump_clock: MockClock) -> None:
-    await settled(world)
+    _, tasks = await settled(world)
     async with world.mounted() as catalog:
         await know(catalog, world)
+        for task in tasks:
+            world.account.add_comment(task, files=1)
+        catalog.looked()
+        await trio.sleep(9)
         world.account.fault = TokenExpired()
         await trio.sleep(3600)
         assert catalog.status()["mode"] == "login refused"
@@ -151,6 +155,8 @@ async def test_a_dead_login_is_said_and_asked_seldom(world: World, autojump_cloc
         world.account.fault = None
         await trio.sleep(1000)
         assert catalog.status()["mode"] == "events"
+        assert catalog.status()["to_read_again"] == 0
+        assert all(len(world.sink.file_ids(("task", task))) == 2 for task in tasks)
 
 
 async def test_a_failing_server_is_asked_again_later(world: World, autojump_clock: MockClock) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import trio
 
-from wsfs.api.errors import ApiError
+from wsfs.api.errors import ApiError, LoginRefused
 from wsfs.api.pacing import Lane
 
 from .flights import Flight, Flights
@@ -90,7 +90,7 @@ class Crawler:
 
     async def _step(self) -> float:
         """One request, if this is a time for it; the seconds to wait after."""
-        if self.link.offline:
+        if self.link.offline or self.link.login is not None:
             return _LOOK / 6
         if self.flights.busy(Lane.PERSON):
             return _PERSON
@@ -107,7 +107,7 @@ class Crawler:
         try:
             await self.flights.share(job.key, Lane.BACKGROUND, job.fly)
         except ApiError as error:
-            if not error.permanent:
+            if not error.permanent or isinstance(error, LoginRefused):
                 return _LOOK
             log.debug("%s can't be crawled: %s", job.key, error)
             self._refused.add(job.key)

@@ -222,13 +222,16 @@ class Freshener:
         if now >= self._next_poll and self.events_refused is None:
             await self._ask_events()
             return 0.0
-        if self.todo.due(now):
+        login = self.link.login is None
+        if login and self.todo.due(now):
             await self._read_due(now)
             return 0.0
         full = self._full_load_time()
         if now >= full:
             return await self._full_load()
-        times = [full, self.todo.next_time() or math.inf]
+        times = [full]
+        if login:
+            times.append(self.todo.next_time() or math.inf)
         if self.events_refused is None:
             times.append(self._next_poll)
         return max(0.0, min(times) - now)
