@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from wsfs.uploads.batch import Circumstances, Plan, Planned, plan, root_of
+from wsfs.uploads.batch import LOOK_AGAIN, Circumstances, Plan, Planned, plan, root_of
 from wsfs.uploads.hooks import Destination, ProjectDestination, RootDestination, TaskDestination
 from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.options import Options
@@ -280,6 +280,7 @@ def test_a_file_waits_for_its_directory(picture: Picture, state: State) -> None:
 def test_a_file_in_a_directory_that_is_gone_waits(picture: Picture) -> None:
     inode = picture.add("a", parent=NOWHERE)
     assert picture.plan().held[inode].firm
+    assert picture.plan().wake == NOW + LOOK_AGAIN
 
 
 def test_a_copy_deep_in_a_new_directory_is_waited_for(picture: Picture) -> None:

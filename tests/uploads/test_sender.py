@@ -558,6 +558,35 @@ async def test_a_lost_reply_is_an_unknown_outcome(
         assert len(world.service.posts) == 1
 
 
+async def test_a_fault_of_the_program_while_posting_is_an_unknown_outcome(
+    world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
+) -> None:
+    expected_warnings.expect("not foreseen")
+    expected_warnings.expect("Nobody knows")
+
+    async def broken(*arguments: object, **named: object) -> object:
+        raise KeyError("a mistake")
+
+    world.service.post_comment = broken  # type: ignore[method-assign,assignment]
+    async with world.running():
+        node = await world.write(TASK, "a")
+        await world.wait(10)
+        assert (state(node), node.uncertain) == (State.QUARANTINED, True)
+
+
+async def test_a_directory_that_becomes_known_later_gets_its_files(
+    world: World, mock_clock: MockClock
+) -> None:
+    place = world.drive.places.pop(TASK)
+    async with world.running():
+        await world.write(TASK, "a")
+        await world.wait(60)
+        assert world.service.requests == []
+        world.drive.places[TASK] = place
+        await world.wait(11)
+        assert world.service.names() == ["a"]
+
+
 async def test_a_body_that_our_disk_cut_short_is_no_unknown_outcome(
     world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
 ) -> None:

@@ -18,6 +18,9 @@ from wsfs.uploads.noise import is_lock, is_noise, is_placeholder_directory, is_t
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
 
+LOOK_AGAIN = 10.0
+"""Seconds until a directory that isn't known, as at a start without a network, is asked for again."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
@@ -172,6 +175,8 @@ def _plan_group(
 ) -> None:
     now = around.now
     destination = around.destination(group.root)
+    if destination is None and group.waiting:
+        result.wake_at(now + LOOK_AGAIN, now)
     flood = len(group.new_tasks) + around.made.get(group.root, 0) > options.hold_tasks
     due: list[tuple[Spooled, tuple[Spooled, ...]]] = []
     for node, above in group.waiting:

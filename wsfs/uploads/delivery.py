@@ -83,8 +83,8 @@ class Delivery:
         self.alone: set[int] = set()
         self.handovers: dict[int, Handover] = {}
 
-    async def deliver(self, planned: Planned) -> None:
-        """Send what was planned; `hand_over` is the rest.
+    async def deliver(self, planned: Planned) -> bool:
+        """Send what was planned, and whether the service has taken it; `hand_over` is the rest.
 
         Errors: Wait, and UploadError where the journal can't be written. Cancelled, a post that is under way
         gets `Options.grace` to end well; what is still under way then, a start will find as uncertain.
@@ -96,12 +96,14 @@ class Delivery:
         try:
             known = await self._known(planned, drop)
         except _Replan:
-            return
+            return False
         fresh = self._replan(planned)
         if fresh is None:
-            return
+            return False
         record = await self._claim(fresh, drop, known)
         await self._shielded(lambda: self._post(record))
+        taken = self._spool.batches.get(record.id)
+        return taken is not None and taken.result is not None
 
     # Before
 
@@ -172,6 +174,11 @@ class Delivery:
             result = await self._request(record, self._spool.members(record.id))
         except api.ApiError as error:
             await self._failed(record, error)
+            return
+        except Exception as error:  # noqa: BLE001 - goes to the log, and quarantines
+            # A mistake of the program, at a moment that nobody knows: it may have arrived.
+            _log.exception("An upload failed in a way that was not foreseen")
+            await self._failed(record, api.OutcomeUnknown(api.BadAnswer(type(error).__name__)))
             return
         try:
             await self._outbox.posted(record, result)

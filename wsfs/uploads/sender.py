@@ -136,9 +136,11 @@ class Sender:
         return min(wakes, default=None)
 
     async def _deliver(self, planned: Planned) -> None:
-        done = await self._guarded(planned.root, lambda: self._delivery.deliver(planned))
-        if done and planned.directory is not None:
-            self._made.setdefault(planned.root, []).append(trio.current_time())
+        async def deliver() -> None:
+            if await self._delivery.deliver(planned) and planned.directory is not None:
+                self._made.setdefault(planned.root, []).append(trio.current_time())
+
+        await self._guarded(planned.root, deliver)
 
     async def _hand_over(self, root: int, record: BatchRecord) -> None:
         handover = self._delivery.handovers.setdefault(record.id, Handover())

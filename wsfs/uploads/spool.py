@@ -106,7 +106,9 @@ class Spool:
             found = await self.journal.open()
             known_before = bool(found.nodes or found.meta)
             self._next_inode = self._reserved = found.meta.get("next_inode", FIRST_LOCAL_INODE)
-            self.recent = found.recent
+            oldest = self.clock() - self._writable_for
+            self.recent = {key: sent_at for key, sent_at in found.recent.items() if sent_at >= oldest}
+            self.journal.post(rows.delete_recent(oldest))
             operations = await trio.to_thread.run_sync(recover, found, self.contents, known_before)
             await self.journal.commit(*operations)
         except BaseException:
