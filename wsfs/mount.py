@@ -77,7 +77,7 @@ async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
         async with contextlib.AsyncExitStack() as stack:
             store, spool, cache = await _open_stores(settings, stack)
             async with trio.open_nursery() as nursery:
-                await _serve(settings, store, spool, cache, nursery, ready)
+                await _serve(settings, store, spool, cache, nursery, stack, ready)
                 nursery.cancel_scope.cancel()
     except* MountError as group:
         failure = _first(group)
@@ -117,6 +117,7 @@ async def _serve(
     spool: Spool,
     cache: Cache,
     nursery: trio.Nursery,
+    stack: contextlib.AsyncExitStack,
     ready: Callable[[], None],
 ) -> None:
     stop = trio.Event()
@@ -139,6 +140,7 @@ async def _serve(
         scheme=store.get(_SCHEME),
         on_scheme=functools.partial(remember, _SCHEME),
     )
+    stack.push_async_callback(client.aclose)  # after the long-lived tasks: a post may be in its grace
     tree = Tree(
         LayoutOptions(done=settings.done, folders=settings.folders),
         aliases=lambda kind, id: (found := alias(kind, id)) and found.inode,
@@ -221,18 +223,17 @@ async def _serve(
         notifier,
     )
 
-    async with client:
-        with _collecting_later():
-            await catalog.start(files_later=True)
-            _show_spool(tree, spool)
-            publisher.publish()
-        nursery.start_soon(catalog.run)
-        await _check_login(settings, client, catalog, store)
-        nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
-        await _until_unmounted(settings, operations, notifier, commands, stop, ready)
-        # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
-        nursery.cancel_scope.cancel()
-        await trio.lowlevel.checkpoint_if_cancelled()
+    with _collecting_later():
+        await catalog.start(files_later=True)
+        _show_spool(tree, spool)
+        publisher.publish()
+    nursery.start_soon(catalog.run)
+    await _check_login(settings, client, catalog, store)
+    nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
+    await _until_unmounted(settings, operations, notifier, commands, stop, ready)
+    # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
+    nursery.cancel_scope.cancel()
+    await trio.lowlevel.checkpoint_if_cancelled()
 
 
 async def _fill_in(catalog: Catalog, sender: Sender | None) -> None:
