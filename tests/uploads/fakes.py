@@ -44,6 +44,8 @@ class FakeService:
         self.lost: deque[ApiError] = deque()
         self.rename: Callable[[str], str] = lambda name: name
         self.unlisted = 0
+        self.rivals = 0  # colleagues that attach a file of the same name and size first
+        self.comments: dict[int, dict[int, list[File]]] = {}
         self.hold: trio.Event | None = None
         self.started = trio.Event()
         self._id = 1000
@@ -82,6 +84,10 @@ class FakeService:
         if self.hold is not None:
             await self.hold.wait()
         key = owner()
+        if self.rivals:
+            assert self.rivals == 1
+            for name, body in bodies:
+                self.files.setdefault(key, []).append(File(id=self._next(), name=name, size=len(body)))
         for name, body in bodies:
             file = File(id=self._next(), name=self.rename(name), size=len(body))
             self.files.setdefault(key, []).append(file)
@@ -105,6 +111,14 @@ class FakeService:
             return found[:-1]
         return found[::-1]
 
+    async def get_comments(self, task_id: int, *, lane: Lane, extra: Sequence[str] = ()) -> list[Comment]:
+        self._begin("get_comments")
+        await trio.lowlevel.checkpoint()
+        return [
+            Comment(id=number, files=files if "files" in extra else None)
+            for number, files in self.comments.get(task_id, {}).items()
+        ]
+
     async def post_comment(
         self,
         task_id: int,
@@ -116,8 +130,12 @@ class FakeService:
         hidden: str | None = None,
     ) -> Comment:
         self.arguments.append({"email_user_from": email_user_from, "hidden": hidden})
+        before = len(self.files.setdefault(("task", task_id), []))
         await self._post("post_comment", text, attachments, lambda: ("task", task_id))
-        return Comment(id=self._next())
+        number = self._next()
+        comments = self.comments.setdefault(task_id, {})
+        comments[number] = self.files["task", task_id][before + self.rivals :]
+        return Comment(id=number)
 
     async def post_task(
         self,

@@ -58,6 +58,18 @@ async def test_a_colleagues_file_of_the_same_name_and_size_is_not_taken_for_ours
         assert world.service.contents[world.drive.files[node.inode].id] == b"content"
 
 
+async def test_a_colleagues_twin_that_comes_meanwhile_is_not_taken_for_ours(
+    world: World, mock_clock: MockClock
+) -> None:
+    world.service.rivals = 1
+    async with world.running():
+        node = await world.write(TASK, "a", b"content")
+        await world.wait(4)
+        assert world.service.requests == ["get_files", "post_comment", "get_files", "get_comments"]
+        assert world.service.contents[world.drive.files[node.inode].id] == b"content"
+        assert [file.name for file in world.drive.batches[0].all_files or ()] == ["a", "a"]
+
+
 async def test_a_name_that_the_service_changes_is_followed(world: World, mock_clock: MockClock) -> None:
     world.service.rename = lambda name: name.replace("?", "_")
     async with world.running():

@@ -310,13 +310,35 @@ class Delivery:
         known = set(record.known) | {node.remote_id for node in members if node.remote_id is not None}
         # A shadow may have taken a node's part meanwhile.
         unknown = [node for node in self._sent(record) if not node.is_dir and node.remote_id is None]
-        found = match(unknown, listing, known)
+        found = match(unknown, await self._ours(record, listing, known, len(unknown)), known)
         await self._outbox.learned(record, {inode: file.id for inode, file in found.items()})
         missing = [node for node in self._sent(record) if not node.is_dir and node.remote_id is None]
         if missing:
             if handover.tries < self._options.listing_tries:
                 raise Wait("Worksection doesn't list yet what was just sent")
             await self._lost(missing, "Worksection doesn't list it")
+
+    async def _ours(
+        self, record: BatchRecord, listing: list[File], known: set[int], expected: int
+    ) -> list[File]:
+        """The part of a listing that may be ours.
+
+        Where a colleague attached something meanwhile, it is asked which files came with our comment.
+        """
+        new = [file for file in listing if file.id not in known]
+        if record.kind != "comment" or not record.result or len(new) <= expected:
+            return listing
+        try:
+            comments = await self._client.get_comments(record.task, lane=Lane.UPLOAD, extra=("files",))
+        except api.ApiError as error:
+            if read_verdict(error) is not Verdict.REFUSED:
+                raise _waiting(error) from error
+            return listing
+        ours = next((comment for comment in comments if comment.id == record.result), None)
+        if ours is None or ours.files is None:
+            return listing
+        ids = {file.id for file in ours.files}
+        return [file for file in listing if file.id in ids]
 
     async def _lost(self, nodes: list[Spooled], reason: str) -> None:
         """They were sent, but can't be found there: nothing to send again, and nothing to show."""

@@ -103,6 +103,8 @@ class Poster(Protocol):
         self, *, lane: Lane, project_id: int | None = None, task_id: int | None = None
     ) -> list[File]: ...
 
+    async def get_comments(self, task_id: int, *, lane: Lane, extra: Sequence[str] = ()) -> list[Comment]: ...
+
     async def post_comment(
         self,
         task_id: int,
