@@ -339,6 +339,7 @@ async def test_archived_projects_are_asked_for_by_option(world: World, autojump_
     async with world.mounted() as catalog:
         await catalog.need_projects(Lane.PERSON)
         assert not world.sink.project_names
+    await trio.sleep(4000)  # no event brings it
     async with world.mounted(archived=True) as catalog:
         await trio.sleep(1)
         await catalog.need_tasks(project, Lane.PERSON)

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from tests.catalog.model import World
 from wsfs.api.errors import AccessDenied, LoginRefused, ServerFailed, TokenExpired
-from wsfs.api.models import Ref, Task
+from wsfs.api.models import Project, Ref, Task
 from wsfs.api.pacing import Lane
 from wsfs.catalog.catalog import Catalog
 from wsfs.catalog.freshness import ACTIVE, ACTIVE_FOR, OVERLAP
@@ -471,3 +471,32 @@ async def test_thirty_idle_mounts_leave_most_of_the_account_to_others(
         began = trio.current_time()
         await trio.sleep(1800)
         assert 0 < account.count(polls=True) <= 0.3 * (trio.current_time() - began)
+
+
+async def test_a_task_that_moved_amidst_many_changes_is_told_and_not_dropped(
+    world: World, autojump_clock: MockClock
+) -> None:
+    projects, tasks = await settled(world)
+    async with world.mounted() as catalog:
+        await know(catalog, world)
+        for task in tasks[:5]:
+            world.account.rename_task(task, "Renamed")
+        world.account.move_task(tasks[0], projects[1])
+        world.account.rename_task(tasks[0], "There")
+        catalog.looked()
+        await trio.sleep(12)
+        assert world.account.asked() == [("get_task", tasks[0]), ("get_tasks", projects[0])]
+        assert world.sink.known[tasks[0]] == (projects[1], 0, "There", "active")
+        assert ("task", tasks[0]) in world.sink.told_files
+
+
+async def test_a_project_made_here_costs_one_reading_at_most(world: World, autojump_clock: MockClock) -> None:
+    await settled(world)
+    async with world.mounted() as catalog:
+        await know(catalog, world)
+        made = world.account.add_project("Ours")
+        catalog.project_created(Project(id=made, name="Ours"))
+        catalog.files_listed(("project", made), [])
+        catalog.looked()
+        await trio.sleep(1000)
+        assert world.account.asked() == [("get_projects", None)]

@@ -12,6 +12,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from tests.catalog.model import World
+from wsfs.api.errors import TaskInvalid
 from wsfs.api.models import Project, Ref, Task
 from wsfs.api.pacing import Lane
 from wsfs.catalog.store import Store
@@ -152,3 +153,30 @@ async def test_a_store_that_fails_fails_the_request_alone(
                 await catalog.need_tasks(project, Lane.PERSON)
         await catalog.need_tasks(project, Lane.PERSON)
         assert catalog.knows_tasks(project)
+
+
+async def test_what_vanished_does_not_come_back_with_an_older_answer(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    child = world.account.add_task(project, parent=task)
+    async with world.mounted() as catalog, trio.open_nursery() as nursery:
+        await catalog.need_tasks(project, Lane.PERSON)
+        older = world.account.api_tasks(project, ("files", "subtasks", "comments"))
+        world.account.delete_task(task)
+        gate = trio.Event()
+
+        async def late(*args: Any, **options: Any) -> Any:
+            await gate.wait()
+            return older
+
+        world.account.get_tasks = late  # type: ignore[method-assign]
+        nursery.start_soon(catalog.reload_tasks, project, Lane.PERSON)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(TaskInvalid):
+            await catalog.refresh(("task", task))
+        gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert task not in world.sink.known
+        assert child not in world.sink.known

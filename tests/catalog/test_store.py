@@ -335,6 +335,10 @@ async def test_a_damaged_catalog_costs_a_full_load_and_no_crash(
         await trio.sleep(60)
         assert ("get_all_tasks", None) in world.account.requests
         assert world.sink.known[task_id][2] == "Renamed"
+        await trio.sleep(200)
+        world.forget_requests()
+        await catalog.refresh(None)
+        assert world.sink.calls == []  # everything is on the disk again, and equal
     async with world.mounted(run=False) as catalog:
         assert world.sink.known[task_id][2] == "Renamed"
 

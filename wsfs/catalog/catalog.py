@@ -288,6 +288,7 @@ class Catalog:
     def project_created(self, project: Project) -> None:
         """We made a project; files_listed() for its own files follows."""
         if project.id:
+            self._fresh.own.expect(("projects", 0), trio.current_time())
             self._knowledge.add_project(project)
 
     # for people

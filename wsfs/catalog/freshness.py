@@ -339,8 +339,6 @@ class Freshener:
                 return
             if state.flags & COMPLETE and _may_change_files(event):
                 self.todo.add(("own", project_id), at, again)
-            if state.tasks != UNKNOWN and event.action in ("post", "reopen"):
-                self.todo.add(("tasks", project_id), at, again)
             return
         if number not in knowledge.tasks and project_id:
             if project_id not in knowledge.projects:
