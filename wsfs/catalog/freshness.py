@@ -488,5 +488,5 @@ class Freshener:
 
 
 def _may_change_files(event: Event) -> bool:
-    """Whether a project's event may mean other files: not where it says that only other things changed."""
-    return event.action != "update" or not event.new or "text" in event.new
+    """Whether a project's event may mean other files: an update, if it doesn't say that only other things changed."""
+    return event.action == "update" and (not event.new or "text" in event.new)
