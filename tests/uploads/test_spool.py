@@ -20,8 +20,9 @@ from wsfs.uploads.errors import (
     NotEmpty,
     SpoolInUse,
 )
+from wsfs.uploads.index import CHUNK
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
-from wsfs.uploads.spool import CHUNK, Spool
+from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import State
 
 from .fakes import OTHER_TASK, PROJECT, TASK, World, is_closed, state

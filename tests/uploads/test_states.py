@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from wsfs.uploads import outbox, recovery, spool
+from wsfs.uploads import openfiles, outbox, recovery, spool
 from wsfs.uploads.nodes import BatchRecord, Spooled
 from wsfs.uploads.outbox import Outbox
 from wsfs.uploads.states import TABLE, Event, IllegalTransition, State, after
@@ -212,7 +212,7 @@ async def test_each_transition_happens_and_is_on_disk(
         seen.add((state, event))
         return after(state, event)
 
-    for module in (spool, outbox, recovery):
+    for module in (spool, openfiles, outbox, recovery):
         monkeypatch.setattr(module, "after", recorded)
     async with world.running(sending=False):
         await SCENARIOS[pair](world, Outbox(world.spool, lambda inode: None))
