@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -172,8 +173,19 @@ def ledger(service: Process, drive: Mount) -> Ledger:
     return Ledger(service)
 
 
+@contextlib.contextmanager
+def account(*arguments: str, expected: ExpectedWarnings, rate: float = 0.0) -> Iterator[Process]:
+    """An account for one test; the mounts of it end before it does."""
+    with running_process(*arguments, rate=rate) as service:
+        try:
+            yield service
+        finally:
+            for mount in [mount for mount in _live if mount.url == service.url]:
+                retire(mount, expected.covers)
+
+
 @pytest.fixture
-def small_service() -> Iterator[Process]:
+def small_service(expected_warnings: ExpectedWarnings) -> Iterator[Process]:
     """An account of its own for one test: two projects of three tasks with two files each."""
-    with running_process("--scale", "2,3,2") as running:
-        yield running
+    with account("--scale", "2,3,2", expected=expected_warnings) as service:
+        yield service

@@ -98,6 +98,7 @@ class Mount:
         arguments: Sequence[str] = (),
     ) -> None:
         self.scratch = scratch
+        self.url = url
         self.place = scratch / "drive"
         self.data = scratch / "data"
         self.cache = scratch / "cache"

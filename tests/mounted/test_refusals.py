@@ -172,7 +172,7 @@ def test_a_task_is_not_renamed_onto_another(task: Path) -> None:
 def test_a_read_only_mount_takes_nothing(mounting: Mounter, small_service: Process, tmp_path: Path) -> None:
     mount = mounting(small_service, options=f"{QUIET},ro")
     task = mount.place / "Project 001" / "Task 001-0001"
-    run("ls", task)
+    run("find", mount.place)
     ledger = Ledger(small_service)
     for command in (
         ("touch", task / "new"),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ExpectedWarnings
-from wsfs.emulator.testing import Process, running_process
+from wsfs.emulator.testing import Process
 
-from .conftest import QUIET, Mounter
+from .conftest import QUIET, Mounter, account
 from .drives import Ledger, Mount, eventually, files_of, is_attachment, node_id, run
 
 
@@ -270,9 +270,9 @@ def test_a_server_that_stumbles_is_tried_again_and_gets_it_once(
 
 
 @pytest.fixture
-def paced_service() -> Iterator[Process]:
+def paced_service(expected_warnings: ExpectedWarnings) -> Iterator[Process]:
     """An account that takes one request a second, as the service does."""
-    with running_process("--scale", "1,2,1", rate=1.0) as service:
+    with account("--scale", "1,2,1", expected=expected_warnings, rate=1.0) as service:
         yield service
 
 
