@@ -71,7 +71,7 @@ def mounter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mounter]:
         return mount
 
     yield make
-    for mount in list(_live):
+    for mount in list(reversed(_live)):
         retire(mount)
 
 
@@ -175,12 +175,12 @@ def ledger(service: Process, drive: Mount) -> Ledger:
 
 @contextlib.contextmanager
 def account(*arguments: str, expected: ExpectedWarnings, rate: float = 0.0) -> Iterator[Process]:
-    """An account for one test; the mounts of it end before it does."""
+    """An account for one test; the mounts of it end before it does, the last first: it may be a remount."""
     with running_process(*arguments, rate=rate) as service:
         try:
             yield service
         finally:
-            for mount in [mount for mount in _live if mount.url == service.url]:
+            for mount in [mount for mount in reversed(_live) if mount.url == service.url]:
                 retire(mount, expected.covers)
 
 
