@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -355,3 +356,23 @@ def test_whatever_happens_the_rate_holds_and_everyone_gets_his_turn(
 
 def run(main: Callable[[], object]) -> None:
     trio.run(main, clock=MockClock(autojump_threshold=0))  # type: ignore[arg-type]
+
+
+async def test_many_that_are_refused_at_one_moment_come_again_at_different_ones(
+    autojump_clock: MockClock,
+) -> None:
+    began = trio.current_time()
+    again = []
+
+    async def refused(seed: int) -> None:
+        pacer = Pacer(1.0, rng=random.Random(seed))
+        await pacer.turn(Lane.REFRESH)
+        pacer.throttled()
+        await pacer.turn(Lane.REFRESH)
+        again.append(trio.current_time() - began)
+
+    async with trio.open_nursery() as nursery:
+        for seed in range(20):
+            nursery.start_soon(refused, seed)
+    assert all(2.0 <= when <= 4.2 for when in again)
+    assert len({round(when, 1) for when in again}) > 10

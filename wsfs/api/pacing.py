@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import math
+import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,12 +86,14 @@ class Pacer:
     """Gives out turns at `rate` a second (0: without limit), one for each request that is about to start.
 
     It owns no task: those who wait pass the turn on among themselves. All methods but `turn` are synchronous.
+    `rng` spreads the pauses of the lower lanes after a refusal: each up to twice as long.
     """
 
-    def __init__(self, rate: float = 1.0) -> None:
+    def __init__(self, rate: float = 1.0, *, rng: random.Random | None = None) -> None:
         if rate < 0 or not math.isfinite(rate):
             raise ValueError(f"a rate of {rate} requests a second makes no sense")
         self.rate = rate
+        self._rng = rng if rng is not None else random.Random()
         self._interval = MARGIN / rate if rate else 0.0
         self._lower_rate = rate or math.inf
         self._next_start = -math.inf
@@ -162,7 +165,9 @@ class Pacer:
             self._last_halving = now
             rate = self._lower_rate if math.isfinite(self._lower_rate) else 2 * SERVICE_RATE
             self._lower_rate = max(rate / 2, min(SLOWEST, rate))
-        self._next_lower = max(self._next_lower, now + MARGIN / self._lower_rate)
+        # Of many machines that were refused at one moment, not all may come again at the next one.
+        apart = 1.0 + self._rng.random()
+        self._next_lower = max(self._next_lower, now + apart * MARGIN / self._lower_rate)
 
     def succeeded(self) -> None:
         """The service took a request: the lower lanes get some of their rate back."""

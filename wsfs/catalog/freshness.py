@@ -22,6 +22,7 @@ from wsfs.api.errors import (
     NotFound,
     Refused,
     TimedOut,
+    TooManyRequests,
     TooManyTasks,
     Unreachable,
 )
@@ -283,6 +284,12 @@ class Freshener:
     def _polled_in_vain(self, error: ApiError, span: float) -> None:
         self._next_poll = trio.current_time() + self._jitter(max(_RETRY, self.interval()))
         if isinstance(error, (Unreachable, TimedOut)):
+            return
+        if isinstance(error, TooManyRequests):
+            # Others use the account up. What was missed before the start isn't put off for as long as a usual poll.
+            self._slower = min(self._slower * 2, 10.0)
+            pause = self.interval() if self._polled > -math.inf else min(_RETRY * self._slower, QUIET)
+            self._next_poll = trio.current_time() + pause * self._rng.uniform(0.5, 1.5)
             return
         if isinstance(error, (AccessDenied, InvalidAction)):
             self._refuse_events(error)
