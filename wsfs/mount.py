@@ -167,7 +167,7 @@ async def _serve(
     )
     content = Content(
         cache,
-        client.download,
+        catalog.watched(client.download),
         nursery,
         deadline=settings.deadline,
         ranges=store.get(_RANGES),

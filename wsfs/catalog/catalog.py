@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
+import sqlite3
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar
 
 import trio
 
-from wsfs.api.errors import ApiError
+from wsfs.api.errors import ApiError, TimedOut, Unreachable
 from wsfs.api.models import File, Project, Task
-from wsfs.api.pacing import Lane
+from wsfs.api.pacing import Lane, Promotable
 
 from .asks import Asks
 from .crawl import Crawler
@@ -31,6 +34,18 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 2000
 """Tasks that are loaded from the store at a time, about."""
+
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Downloads(Protocol[T_co]):
+    """`Client.download` and what stands for it."""
+
+    def __call__(
+        self, file_id: int, *, lane: Lane | Promotable, start: int = 0
+    ) -> AbstractAsyncContextManager[T_co]: ...
 
 
 class Catalog:
@@ -124,8 +139,11 @@ class Catalog:
                     self._shelf.put(merged.project, [place[0] for place in merged.places])
 
     async def load_files(self) -> None:
-        """Tell the sink what start() left for later. Raises sqlite3.Error where the store can't be read."""
-        await self._shelf.tell_everything()
+        """Tell the sink what start() left for later. Where the store can't be read, that is only logged."""
+        try:
+            await self._shelf.tell_everything()
+        except sqlite3.Error as error:
+            log.error("the files that were known of tasks can't be read: %s", error)
 
     async def load_tree(self, lane: Lane) -> None:
         """Ask for the tasks of the whole account, where nobody ever did: who then looks at one needn't wait.
@@ -265,6 +283,30 @@ class Catalog:
                 ("task", number), lane, lambda flight: self._loader.read_task(flight, number), fresh=True
             )
         await self._read_files(owner, lane, fresh=True)
+
+    # requests of others
+
+    def watched(self, download: Downloads[T]) -> Downloads[T]:
+        """`download`, failing at once while the network is away, and telling when it goes and comes back.
+
+        What happens after an answer has begun says nothing of the network: one file may stall alone.
+        """
+
+        @contextlib.asynccontextmanager
+        async def watched(file_id: int, *, lane: Lane | Promotable, start: int = 0) -> AsyncIterator[T]:
+            self._link.gate()
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    answer = await stack.enter_async_context(download(file_id, lane=lane, start=start))
+                except (Unreachable, TimedOut) as error:
+                    if self._link.observe(error):
+                        self._fresh.wake()
+                    raise
+                if self._link.offline and self._link.observe(None):
+                    self._fresh.wake()
+                yield answer
+
+        return watched
 
     # what others learnt
 
