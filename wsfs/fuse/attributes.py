@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 
 import pyfuse3
 
@@ -36,6 +37,19 @@ def entry_attributes(attributes: Attributes) -> pyfuse3.EntryAttributes:
         entry.entry_timeout = LASTING
     else:
         entry.attr_timeout = entry.entry_timeout = LASTING if attributes.lasting else PENDING
+    return entry
+
+
+def bare_directory(inode: int) -> pyfuse3.EntryAttributes:
+    """A directory of which only the number is wanted: the kernel takes no more of `.` and `..` in a listing.
+
+    Source: the kernel's fs/fuse/readdir.c, fuse_direntplus_link. The date of a directory is that of its newest
+    member, so that the whole attributes would cost a look at everything beside a directory, at each listing.
+    """
+    entry = pyfuse3.EntryAttributes()
+    entry.st_ino = inode
+    entry.st_mode = stat.S_IFDIR | 0o755
+    entry.entry_timeout = entry.attr_timeout = 0
     return entry
 
 

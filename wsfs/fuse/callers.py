@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from pathlib import Path
 
@@ -25,11 +27,24 @@ def lane_of_process(pid: int) -> Lane:
     """BACKGROUND for a known indexer or thumbnailer, by the name of the calling thread; else PERSON."""
     if pid <= 0:
         return Lane.PERSON
+    # With plain system calls, as every opened file and directory pays for it.
     try:
-        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+        descriptor = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return Lane.PERSON
-    return Lane.BACKGROUND if _BACKGROUND.fullmatch(name) else Lane.PERSON
+    try:
+        name = os.read(descriptor, 64)
+    except OSError:
+        return Lane.PERSON
+    finally:
+        os.close(descriptor)
+    return _lane_of_name(name)
+
+
+@functools.lru_cache(maxsize=256)
+def _lane_of_name(name: bytes) -> Lane:
+    text = name.decode("utf-8", "replace").strip()
+    return Lane.BACKGROUND if _BACKGROUND.fullmatch(text) else Lane.PERSON
 
 
 def is_being_killed(pid: int) -> bool:

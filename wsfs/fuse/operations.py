@@ -21,7 +21,7 @@ from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import DirectoryHandle, FileHandle, SpooledHandle
 from wsfs.drive.namespace import Namespace
-from wsfs.fuse.attributes import entry_attributes, missing
+from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
 from wsfs.fuse.callers import is_being_killed, lane_of_process
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.notify import Notifier
@@ -175,12 +175,13 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         handle = self._directories[fh]
-        # Offsets 0 and 1 are the directory itself and the one above: the kernel takes their numbers, no more.
-        above = handle.node.parent or handle.node
-        for index, (dots, place) in enumerate(((b".", handle.node), (b"..", above))):
-            if start_id <= index:
-                attributes = entry_attributes(self._drive.attributes(place))
-                if not pyfuse3.readdir_reply(token, dots, attributes, index + 1):
+        if start_id < 2:
+            # Offsets 0 and 1 are the directory itself and the one above.
+            above = handle.node.parent or handle.node
+            for index, (dots, place) in enumerate(((b".", handle.node), (b"..", above))):
+                if start_id <= index and not pyfuse3.readdir_reply(
+                    token, dots, bare_directory(place.inode), index + 1
+                ):
                     return
         for index in range(max(start_id - 2, 0), len(handle.names)):
             found = self._drive.entry(handle, index)
