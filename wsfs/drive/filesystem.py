@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import trio
 
 from wsfs.api.errors import ApiError, NotFound
 from wsfs.api.pacing import Lane
@@ -257,13 +259,33 @@ class Drive:
             case Kind.ROOT | Kind.FOLDER:
                 await self.catalog.need_projects(lane)
             case Kind.PROJECT:
-                await self.catalog.need_tasks(directory.id, lane)
-                # Which tasks are shown here is known only now.
-                for owner in self.tree.owners_in(directory):
-                    await self.catalog.need_files(owner, lane)
+                await self._fill_project(directory, lane)
             case Kind.TASK:
                 await self.catalog.need_files(("task", directory.id), lane)
         return self._whole(directory)
+
+    async def _fill_project(self, project: Directory, lane: Lane) -> None:
+        """Ask for tasks and own files at one time, where neither is known: two requests, and one wait."""
+        catalog = self.catalog
+        own: Owner = ("project", project.id)
+        if not catalog.knows_tasks(project.id) and not catalog.knows_files(own):
+            failures: list[ApiError] = []
+
+            async def ask(need: Awaitable[None]) -> None:
+                try:
+                    await need
+                except ApiError as error:
+                    failures.append(error)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask, catalog.need_tasks(project.id, lane))
+                nursery.start_soon(ask, catalog.need_files(own, lane))
+            if failures:
+                raise failures[0]
+        await catalog.need_tasks(project.id, lane)
+        # Which tasks are shown here is known only now.
+        for owner in self.tree.owners_in(project):
+            await catalog.need_files(owner, lane)
 
     # Reading
 
