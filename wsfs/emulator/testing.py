@@ -54,9 +54,9 @@ class Process:
         self.api_key = said["api_key"]
         self.token = said["token"]
 
-    def files(self) -> list[dict[str, Any]]:
-        """Return id, name, size, sha256, task and project of every file."""
-        listed: list[dict[str, Any]] = self._ask("GET", "files.json")
+    def files(self, *, sha256: bool = True) -> list[dict[str, Any]]:
+        """Return id, name, size, sha256 (it takes its time), task and project of every file."""
+        listed: list[dict[str, Any]] = self._ask("GET", f"files.json?sha256={int(sha256)}")
         return listed
 
     def requests(self) -> list[dict[str, Any]]:
