@@ -1,9 +1,10 @@
-"""Many mounts of one account: who is refused comes again soon, but not all at one moment."""
+"""Many mounts of one account: who asks how often, and who is refused comes again, but not all at one moment."""
 
 from __future__ import annotations
 
 import random
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -72,3 +73,33 @@ async def test_the_first_poll_is_tried_again_soon_and_at_scattered_moments(
         assert answered - crowd.until < 300
         assert len(crowd.asked) < 12
     assert len(second_tries) == 5
+
+
+@pytest.mark.parametrize(("poll", "active"), [(30.0, 10.0), (5.0, 5.0), (60.0, 20.0), (3600.0, 1200.0)])
+async def test_a_person_who_looks_has_polls_come_more_often_as_the_option_allows(
+    world: World, autojump_clock: MockClock, poll: float, active: float
+) -> None:
+    project = world.account.add_project()
+    async with world.mounted(poll=poll) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        looking = 0.0
+        while looking < 10 * active:
+            catalog.looked()
+            await trio.sleep(1.0 if active < 100 else 30.0)
+            looking += 1.0 if active < 100 else 30.0
+        polls = [action for action, _ in world.account.requests if action == "get_events"]
+        assert 7 <= len(polls) <= 13
+
+
+async def test_what_was_just_loaded_needs_no_poll_when_a_person_looks(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    async with world.mounted() as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        await trio.sleep(1)
+        catalog.looked()
+        await trio.sleep(6)
+        assert "get_events" not in [action for action, _ in world.account.requests]
+        await trio.sleep(12)
+        assert "get_events" in [action for action, _ in world.account.requests]

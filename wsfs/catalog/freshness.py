@@ -111,6 +111,7 @@ class Freshener:
         self.events_refused: str | None = None
         self._clock = clock
         self._poll = poll
+        self._active = min(poll, max(ACTIVE, poll * ACTIVE / USUAL))
         self._rng = rng if rng is not None else random.Random()
         self._wake = trio.Event()
         self._looked = -math.inf
@@ -139,7 +140,7 @@ class Freshener:
         now = trio.current_time()
         if now - self._looked > 1.0:
             self._looked = now
-            self._next_poll = min(self._next_poll, self._polled + ACTIVE * self._slower)
+            self._next_poll = min(self._next_poll, self._polled + self._active * self._slower)
             self.wake()
         if owner is not None and owner[0] == "project":
             state = self.knowledge.projects.get(owner[1])
@@ -174,7 +175,7 @@ class Freshener:
         """Seconds between polls as things are."""
         ago = self.looked_ago()
         if ago < ACTIVE_FOR:
-            usual = min(ACTIVE, self._poll)
+            usual = self._active
         else:
             usual = max(self._poll, min(QUIET, QUIET * ago / 3600.0))
         return min(usual * self._slower, max(QUIET, self._poll))
@@ -217,7 +218,7 @@ class Freshener:
             return await self._full_load()
         if self.polled_at is None and self._just_loaded():
             # the first poll comes at its time, and looks back to the load
-            self.polled_at = self.loader.projects_at
+            self._polled, self.polled_at = now, self.loader.projects_at
             self.knowledge.store.put_state("polled_at", self.polled_at)
             self._next_poll = now + self._jitter(self.interval())
         if now >= self._next_poll and self.events_refused is None:
