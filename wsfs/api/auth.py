@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 ADMIN_PATH = "/api/admin/v2/"
 USER_PATH = "/api/oauth2"
@@ -50,6 +51,40 @@ class UserToken:
 Credentials = AdminKey | UserToken
 
 
+@dataclass(frozen=True)
+class Application:
+    """What an administrator of the service registered for wsfs: OAuth2's client."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a login by OAuth2 gives. `expires` and `refresh_expires` are unix seconds; `account_url` says whose it is.
+
+    A refresh kills both tokens and gives others, so a new pair has to be kept before it is used.
+    """
+
+    access: UserToken
+    refresh: str = field(repr=False)
+    expires: float
+    refresh_expires: float
+    account_url: str = ""
+
+
+class Renewal(Protocol):
+    """Who gives a client other credentials when the ones it holds end; shared by all its requests."""
+
+    async def current(self, held: Credentials) -> Credentials:
+        """The credentials for the next request. Raises LoginRefused where it is known to be in vain."""
+        ...
+
+    async def renewed(self, refused: Credentials) -> Credentials | None:
+        """Others in place of those that the service refused; None where there are none. Raises ApiError."""
+        ...
+
+
 def admin_hash(query: str, key: str) -> str:
     """The `hash` parameter: md5 in hex of the query string (exactly as sent, less `hash`) and the key."""
     return hashlib.md5(f"{query}{key}".encode(), usedforsecurity=False).hexdigest()
@@ -80,10 +115,28 @@ class Signer:
         self._on_scheme = on_scheme
         self._clock = clock
         self._none_works = False
-        schemes = ("bearer",) if isinstance(credentials, UserToken) else ("header", "hash")
+        self._former: set[str] = set()
+        schemes: tuple[str, ...] = ("bearer",) if isinstance(credentials, UserToken) else ("header", "hash")
         self.scheme: str = scheme if scheme is not None and scheme in schemes else schemes[0]
         self._schemes = schemes
         self._known = scheme if scheme in schemes else None
+
+    @property
+    def credentials(self) -> Credentials:
+        """What is signed with."""
+        return self._credentials
+
+    def replace(self, credentials: Credentials) -> None:
+        """Sign with other credentials from now on; those of before are still taken out of texts."""
+        if credentials == self._credentials:
+            return
+        self._former.add(_secret(self._credentials))
+        self._none_works = False
+        if type(credentials) is not type(self._credentials):
+            self._schemes = ("bearer",) if isinstance(credentials, UserToken) else ("header", "hash")
+            self.scheme = self._schemes[0]
+            self._known = None
+        self._credentials = credentials
 
     @property
     def path(self) -> str:
@@ -116,6 +169,8 @@ class Signer:
     def accepted(self, scheme: str) -> None:
         """Note that the service did what a request signed with `scheme` asked for."""
         self._none_works = False
+        if scheme not in self._schemes:
+            return  # the credentials were replaced by others of another kind meanwhile
         self.scheme = scheme
         if scheme != self._known:
             self._known = scheme
@@ -124,14 +179,17 @@ class Signer:
 
     def redact(self, text: str) -> str:
         """`text` without these credentials, and without anything that looks like a signature."""
-        secret = (
-            self._credentials.token if isinstance(self._credentials, UserToken) else self._credentials.key
-        )
-        return redact(text.replace(secret, "…"))
+        for secret in (_secret(self._credentials), *self._former):
+            text = text.replace(secret, "…")
+        return redact(text)
+
+
+def _secret(credentials: Credentials) -> str:
+    return credentials.token if isinstance(credentials, UserToken) else credentials.key
 
 
 _SECRETS = re.compile(
-    r"(?P<keep>\b(?:hash|access_token|refresh_token|client_secret)(?:=|%3D)|\b(?:Admin|Bearer) )"
+    r"(?P<keep>\b(?:hash|access_token|refresh_token|client_secret|code)(?:=|%3D)|\b(?:Admin|Bearer) )"
     r"[^&\s\"'<>\\)]+"
     r"|\b\d{9,11}_[0-9a-f]{64}\b"
     r"|\b(?:[0-9a-f]{32}|[0-9A-F]{32})\b",

@@ -15,7 +15,7 @@ import httpx
 import trio
 
 from wsfs.api import errors
-from wsfs.api.auth import Credentials
+from wsfs.api.auth import Credentials, Renewal
 from wsfs.api.download import Download, download
 from wsfs.api.models import (
     Answer,
@@ -44,7 +44,8 @@ class Client:
     `base_url` is the account's address (`account.account_base_url`). `deadline` is in seconds; what it
     means, and `upload_deadline` and `patience`, is said at `transport.Transport`. `observer` is called,
     synchronously, with the record of every request that was sent. `scheme` is what an earlier `on_scheme`
-    was called with. `transport` is for tests. An async context manager; `aclose()` otherwise.
+    was called with. `renewal` gives other credentials when these end. `transport` is for tests. An async
+    context manager; `aclose()` otherwise.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Client:
         observer: Callable[[RequestRecord], None] | None = None,
         scheme: str | None = None,
         on_scheme: Callable[[str], None] | None = None,
+        renewal: Renewal | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._transport = Transport(
@@ -71,6 +73,7 @@ class Client:
             observer=observer,
             scheme=scheme,
             on_scheme=on_scheme,
+            renewal=renewal,
             transport=transport,
         )
 

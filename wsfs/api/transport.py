@@ -1,9 +1,10 @@
 """Sending one request: its turn, its signature, its deadlines, its retries, and the record of it.
 
 A request is retried only where that is safe: after "Too many requests" (it was certainly not done), in the
-other scheme of an admin key after status_code 2, and, once, a read whose kept connection had been closed by
-the server. Each sending takes a turn of its own and has a record of its own. A write that fails after its
-first body byte went out is `OutcomeUnknown`, unless the answer is a definite refusal.
+other scheme of an admin key after status_code 2, once with the credentials that a renewal gave in place of
+refused ones, and, once, a read whose kept connection had been closed by the server. Each sending takes a turn
+of its own and has a record of its own. A write that fails after its first body byte went out is
+`OutcomeUnknown`, unless the answer is a definite refusal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import trio
 from wsfs import __version__
 from wsfs.api import answers, errors
 from wsfs.api.account import is_loopback
-from wsfs.api.auth import Credentials, Signer, guard_logs
+from wsfs.api.auth import Credentials, Renewal, Signer, guard_logs
 from wsfs.api.models import Answer
 from wsfs.api.multipart import Body, form
 from wsfs.api.pacing import Lane, Pacer, Promotable, lane_of
@@ -77,6 +78,7 @@ class Transport:
         observer: Callable[[RequestRecord], None] | None = None,
         scheme: str | None = None,
         on_scheme: Callable[[str], None] | None = None,
+        renewal: Renewal | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.pacer = pacer
@@ -86,6 +88,7 @@ class Transport:
         self.signer = Signer(credentials, scheme=scheme, on_scheme=on_scheme)
         self.base = httpx.URL(base_url.rstrip("/"))
         self._observer = observer
+        self._renewal = renewal
         # Without a limit of connections no running transfer can ever stand in the way of a person's request; the
         # pacer bounds how many there are. A post gets a fresh connection each time: on a kept one that the server is
         # just closing its outcome would be unknown.
@@ -185,12 +188,14 @@ class Transport:
         `finish` closes the response, or takes it over. The attempt that is returned is still to be
         recorded; those that failed are.
         """
+        await self._hold_current()
         scheme = self.signer.scheme
         refused: set[str] = set()
         first: float | None = None
-        broken = False
+        broken = renewed = False
         while True:
             await self._turn(action, lane, first)
+            used = self.signer.credentials
             attempt = Attempt(action, lane_of(lane), detail, body() if body else None)
             first = attempt.begun if first is None else first
             signed, signature = self.signer.sign(action, query, scheme)
@@ -214,6 +219,10 @@ class Transport:
                     if another := self.signer.another(refused):
                         scheme = another
                         continue
+                    if not renewed and await self._renew(used):
+                        renewed, scheme = True, self.signer.scheme
+                        refused.clear()
+                        continue
             elif (
                 isinstance(error, errors.ConnectionBroken)
                 and attempt.sending
@@ -222,6 +231,19 @@ class Transport:
                 broken = True
                 continue
             raise error
+
+    async def _hold_current(self) -> None:
+        """Sign with what the renewal says is the credentials now. Raises LoginRefused where that is in vain."""
+        if self._renewal is not None:
+            self.signer.replace(await self._renewal.current(self.signer.credentials))
+
+    async def _renew(self, refused: Credentials) -> bool:
+        """Whether there are other credentials than these to try a request with, which is then signed with them."""
+        if self._renewal is not None and self.signer.credentials == refused:
+            fresh = await self._renewal.renewed(refused)
+            if fresh is not None:
+                self.signer.replace(fresh)
+        return self.signer.credentials != refused
 
     async def _attempt(
         self,
