@@ -556,11 +556,56 @@ class TestLeaving:
         size = server.sizes[1] = 20 * MIB
         server.rate = MIB
         reader = contents.open(1, size, PERSON)
-        await reader.read(0, 10)
+        await reader.read(MIB, 10)
         reader.close()
         await settled(contents)
         assert contents.cached_percent(1, size) == 100
         assert contents.status()["open"] == 0
+
+    @pytest.mark.parametrize(
+        ("lane", "end", "megabytes", "ranges", "whole"),
+        [
+            (PERSON, 64 * 1024, 20, True, False),  # a file manager looks what it is
+            (Lane.BACKGROUND, 2 * MIB, 20, True, False),  # a thumbnailer looks for a frame
+            (PERSON, 64 * 1024, 20, False, True),  # where it would have to begin anew
+            (PERSON, 64 * 1024, 5, True, True),
+            (PERSON, MIB, 20, True, True),
+        ],
+    )
+    async def test_a_look_at_the_head_of_a_large_file_does_not_fetch_it_whole(
+        self,
+        contents: Content,
+        server: FakeServer,
+        clock: trio.testing.MockClock,
+        lane: Lane,
+        end: int,
+        megabytes: int,
+        ranges: bool,
+        whole: bool,
+    ) -> None:
+        size = server.sizes[1] = megabytes * MIB
+        server.rate, server.honours_ranges = MIB, ranges
+        reader = contents.open(1, size, lane)
+        for offset in range(0, end, 16 * 1024):
+            await reader.read(offset, 16 * 1024)
+        reader.close()
+        await settled(contents)
+        assert (contents.cached_percent(1, size) == 100) is whole
+        assert whole or server.sent <= end + 2 * server.chunk
+        assert len(server.requests) == 1
+
+    async def test_a_person_beside_a_thumbnailer_has_it_finished(
+        self, contents: Content, server: FakeServer, clock: trio.testing.MockClock
+    ) -> None:
+        size = server.sizes[1] = 20 * MIB
+        server.rate = MIB
+        readers = [contents.open(1, size, lane) for lane in (Lane.BACKGROUND, PERSON)]
+        for reader in readers:
+            await reader.read(0, MIB)
+        for reader in reversed(readers):
+            reader.close()
+        await settled(contents)
+        assert contents.cached_percent(1, size) == 100
 
     async def test_a_large_one_that_has_barely_begun_is_not(
         self, tmp_path: Path, server: FakeServer, nursery: trio.Nursery, clock: trio.testing.MockClock

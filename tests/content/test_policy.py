@@ -40,7 +40,24 @@ def test_a_stream_starts_inside_the_gap(gap: int, ahead: int, ranges: bool | Non
     assert gap <= policy.start(gap, gap + ahead, ranges=ranges, rate=1e6, passed=passed) <= gap + ahead
 
 
+def finishes(size: int, present: int, *, wanted: int = 1 << 40, ranges: bool | None = True) -> bool:
+    return policy.finishes(size, present, wanted=wanted, ranges=ranges)
+
+
 def test_small_files_are_finished_and_large_ones_once_well_begun() -> None:
-    assert policy.finishes(64 * MIB, 0)
-    assert not policy.finishes(65 * MIB, 6 * MIB)
-    assert policy.finishes(65 * MIB, 7 * MIB)
+    assert finishes(64 * MIB, 0)
+    assert not finishes(65 * MIB, 6 * MIB)
+    assert finishes(65 * MIB, 7 * MIB)
+
+
+def test_a_large_file_of_which_only_the_head_was_wanted_is_not_finished_where_ranges_work() -> None:
+    assert not finishes(9 * MIB, MIB, wanted=128 * 1024)
+    assert not finishes(900 * MIB, 100 * MIB, wanted=0)
+    assert finishes(9 * MIB, MIB, wanted=128 * 1024, ranges=None)
+    assert finishes(9 * MIB, MIB, wanted=128 * 1024, ranges=False)
+    assert finishes(9 * MIB, MIB, wanted=MIB)
+
+
+def test_what_is_small_or_half_there_is_finished_whatever_was_wanted() -> None:
+    assert finishes(8 * MIB, 0, wanted=0)
+    assert finishes(100 * MIB, 50 * MIB, wanted=0)

@@ -84,7 +84,8 @@ class Cache:
         rows = await trio.to_thread.run_sync(self._disk.open)
         over = []
         budget = self._budget
-        for row in reversed(rows):  # the last used first: where the limit was lowered, the others go
+        # What is pinned first, then the last used: where the limit was lowered, the others go.
+        for row in sorted(rows, key=lambda row: (not row.pinned, -row.used)):
             entry = Entry.from_row(row)
             self._serial = max(self._serial, row.used)
             if not entry.pinned and self.used + entry.charge > budget:
@@ -94,6 +95,11 @@ class Cache:
                 self._make_held(entry)
         for entry in reversed([entry for entry in self._held.values() if not entry.pinned]):
             self._make_idle(entry)
+        if self.room_to_pin() < 0:
+            logger.warning(
+                "What is pinned takes more than the cache's limit of %s bytes: unpin some of it, or raise the limit",
+                f"{self.limit:,}",
+            )
         for entry in over:
             self._doom(entry)
         if over:
@@ -141,7 +147,7 @@ class Cache:
             "limit": self.limit,
             "used": self.used + self._disk.overhead(),
             "files": len(self._entries),
-            "pinned": sum(entry.pinned for entry in self._held.values()),
+            "pinned": len(self.pinned),
             "hits": self.hits,
             "misses": self.misses,
         }
@@ -168,13 +174,37 @@ class Cache:
             self.discard(entry)
 
     def pin(self, entry: Entry, *, pinned: bool = True) -> None:
-        """Never evict it, over restarts (or, with pinned=False, no longer so)."""
+        """Never evict it, over restarts (or, with pinned=False, no longer so).
+
+        Pinned, it keeps the room that it will take as a whole. Unpinned, one that nobody holds may be evicted,
+        and goes at once where it has no byte.
+        """
+        if entry.dropped or entry.pinned == pinned:
+            return
         entry.pinned = pinned
         self._touch(entry)
+        self._recorder.note_present(entry)  # not as a use, which may wait; and it may have no row yet
         if pinned:
             self._make_held(entry)
-        elif not entry.holders:
+            self._recharge(entry, max(entry.charge, charge_for(entry.size)))
+            return
+        if not entry.filling:
+            self._recharge(entry, min(entry.charge, entry.least_charge))
+        if entry.holders:
+            return
+        if entry.present.total:
             self._make_idle(entry)
+        else:
+            self.discard(entry)
+
+    @property
+    def pinned(self) -> list[Entry]:
+        """The pinned entries, whole or not."""
+        return [entry for entry in self._held.values() if entry.pinned]
+
+    def room_to_pin(self) -> int:
+        """The bytes, each file by its `charge_for`, that can be pinned beside what is pinned already."""
+        return self._budget - sum(entry.charge for entry in self.pinned)
 
     def _touch(self, entry: Entry) -> None:
         self._serial += 1
@@ -246,7 +276,8 @@ class Cache:
         """Nothing more is written to a held entry for now: give back the room that it didn't take."""
         entry.filling = False
         if not entry.dropped:
-            self._recharge(entry, min(entry.charge, entry.least_charge))
+            if not entry.pinned:
+                self._recharge(entry, min(entry.charge, entry.least_charge))
             if entry.unrecorded:
                 self._recorder.note_present(entry)
 
@@ -258,7 +289,9 @@ class Cache:
         while True:
             doomed = self._recorder.doomed_charge
             unwritten = sum(
-                entry.charge - entry.present.total for entry in self._held.values() if entry.filling
+                entry.charge - entry.present.total
+                for entry in self._held.values()
+                if entry.filling or entry.pinned
             )
             lacking = max(
                 self.used + charge - self._budget,

@@ -70,7 +70,7 @@ class Entry:
         for start, end in row.extents:
             entry.present.add(start, end)
         entry.pinned = row.pinned
-        entry.charge = entry.least_charge
+        entry.charge = charge_for(row.size) if row.pinned else entry.least_charge
         return entry
 
     @property

@@ -31,3 +31,7 @@ class CacheUnusable(ContentError):
 
 class ContentClosed(ContentError):
     """The reader was closed, or the drive is being unmounted."""
+
+
+class NoRoom(ContentError):
+    """What is to be kept doesn't fit into the cache."""

@@ -10,7 +10,7 @@ Theory of operation
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
 
 import trio
@@ -19,8 +19,9 @@ from cachetools import TTLCache
 from wsfs.api.pacing import Lane
 from wsfs.content.cache import Cache
 from wsfs.content.entry import Entry
-from wsfs.content.errors import ContentClosed, WrongSize
+from wsfs.content.errors import ContentClosed, NoRoom, WrongSize
 from wsfs.content.policy import Policy
+from wsfs.content.prefetch import Prefetch, Siblings
 from wsfs.content.source import Network, Source
 from wsfs.content.stream import Stream
 from wsfs.content.transfer import Transfer
@@ -56,6 +57,9 @@ class Content:
         self.cache = cache
         self.policy = policy or Policy()
         self.network = Network(download, deadline=deadline, ranges=ranges, on_ranges=on_ranges)
+        self.waiting = 0
+        """How many reads of persons wait."""
+        self.prefetch = None if self.policy.pause is None else Prefetch(self, self.policy)
         self.failures: TTLCache[int, Exception] = TTLCache(1024, MEMORY, timer=trio.current_time)
         self._nursery = nursery
         self._open: dict[int, _Attachment] = {}
@@ -75,6 +79,28 @@ class Content:
         if attachment is None:
             attachment = self._open[file_id] = _Attachment(self, file_id, size)
         return Reader(attachment, lane)
+
+    def opened(self, directory: Hashable, file_id: int, size: int, siblings: Siblings) -> None:
+        """A person opened an attachment in `directory`, whose attachments `siblings` tells: see Prefetch."""
+        if self.prefetch is not None:
+            self.prefetch.opened(directory, file_id, size, siblings)
+
+    async def fill(self, file_id: int, size: int, lane: Lane) -> None:
+        """Have all of an attachment in the cache; costs no request where it is there.
+
+        Raises NoRoom, the API's errors, WrongSize, ContentClosed. Cancellation leaves the download running,
+        unless it is large and barely begun.
+        """
+        reader = self.open(file_id, size, lane)
+        try:
+            await reader.fill()
+        finally:
+            reader.close()
+
+    def has(self, file_id: int, size: int) -> bool:
+        """Whether all of it is on this machine."""
+        entry = self.cache.find(file_id, size)
+        return size == 0 or (entry is not None and entry.complete)
 
     def cached_percent(self, file_id: int, size: int) -> int:
         """How much of it is on this machine, rounded down."""
@@ -109,8 +135,12 @@ class Content:
 
     def spawn(self, stream: Stream) -> None:
         """Let a stream run."""
+        self.start_soon(stream.run)
+
+    def start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Let a task run until the drive is unmounted. Raises ContentClosed where it is."""
         try:
-            self._nursery.start_soon(stream.run)
+            self._nursery.start_soon(task)
         except RuntimeError:  # the nursery's block is over
             self.network.closed = True
             raise ContentClosed("the drive is being unmounted") from None
@@ -143,6 +173,7 @@ class _Attachment:
         self.file_id = file_id
         self.size = size
         self.readers = 0
+        self.wanted = 0  # how far persons read
         self.streams: list[Stream] = []
         self.stale = False
         self.unkept = False  # the disk failed: go on without it
@@ -162,7 +193,9 @@ class _Attachment:
         if self.readers:
             return
         present = self.entry.present.total if self.entry is not None else 0
-        finish = self.content.policy.finishes(self.size, present)
+        finish = self.content.policy.finishes(
+            self.size, present, wanted=self.wanted, ranges=self.content.network.ranges
+        )
         for stream in self.streams:
             if isinstance(stream, Window) or not finish:
                 stream.stop()
@@ -239,6 +272,32 @@ class _Attachment:
                 limit = entry.present.gap_end(offset, end) if entry is not None else end
                 await stream.reach(limit, patience)
 
+    async def fill(self, lane: Lane) -> None:
+        """Have all of it in the cache."""
+        content = self.content
+        while self.size:
+            self._check()
+            if self.entry is not None and self.entry.complete:
+                return
+            if not await self._reserve():
+                raise NoRoom(
+                    f"the cache has no room for the {self.size:,} bytes of attachment {self.file_id}"
+                )
+            entry = self.entry
+            if entry is None or entry.dropped:
+                continue
+            gap = next(entry.present.gaps(0, self.size), None)
+            if gap is None:
+                return
+            stream = self._choose(gap[0], kept=True)
+            if stream is not None:
+                stream.promote(lane)
+                await stream.reach(gap[1], self._patience(stream, gap[0]))
+            elif self._full():
+                await trio.sleep(content.policy.look_again)
+            else:
+                await self._start(gap[0], lane, kept=True)
+
     def _check(self) -> None:
         if self.content.network.closed:
             raise ContentClosed("the drive is being unmounted")
@@ -247,13 +306,19 @@ class _Attachment:
         if self.stale:
             raise WrongSize(self.file_id, self.size, "Worksection tells another size now")
 
-    def _choose(self, offset: int) -> Stream | None:
-        """The running stream to wait at for the missing byte `offset`; None where a new one is better."""
+    def _choose(self, offset: int, *, kept: bool = False) -> Stream | None:
+        """The running stream to wait at for the missing byte `offset`; None where a new one is better.
+
+        `kept`: only one that brings it into the cache will do.
+        """
         network, policy = self.content.network, self.content.policy
         behind: Stream | None = None
         for stream in self.streams:
-            if isinstance(stream, Window) and stream.holds(offset):
-                return stream
+            if isinstance(stream, Window):
+                if kept:
+                    continue
+                if stream.holds(offset):
+                    return stream
             if stream.position <= offset and (behind is None or stream.position > behind.position):
                 behind = stream
         if behind is None:
@@ -280,22 +345,22 @@ class _Attachment:
             return float("inf")
         return policy.look_again
 
-    async def _start(self, offset: int, lane: Lane) -> None:
+    async def _start(self, offset: int, lane: Lane, *, kept: bool = False) -> None:
         """Start a stream for the missing byte `offset`, unless another reader did so meanwhile."""
         content = self.content
         async with self._starting:
-            if self._choose(offset) is not None or self._full():
+            if self._choose(offset, kept=kept) is not None or self._full():
                 return
             failure = content.failures.get(self.file_id)
             if failure is not None:
                 raise failure.with_traceback(None)
-            kept = await self._reserve()
+            reserved = await self._reserve()
             self._check()
             entry = self.entry
             if entry is not None and (entry.dropped or entry.present.covers(offset, offset + 1)):
                 return
             network = content.network
-            gap = entry.present.gap_start(offset) if kept and entry is not None else 0
+            gap = entry.present.gap_start(offset) if reserved and entry is not None else 0
             start = content.policy.start(
                 gap,
                 offset,
@@ -304,10 +369,12 @@ class _Attachment:
                 passed=any(gap <= stream.position <= offset for stream in self.streams),
             )
             stream: Stream
-            if kept and entry is not None:
+            if reserved and entry is not None:
                 stream = Transfer(
                     network, content.cache, entry, start, lane, self.streams, self._stream_ended, content.record_soon
                 )  # fmt: skip
+            elif kept:
+                return  # the caller looks again whether there is room
             else:
                 stream = Window(network, self.file_id, self.size, start, offset, lane, self._stream_ended)
             content.spawn(stream)
@@ -332,12 +399,13 @@ class _Attachment:
 class Reader:
     """An open attachment; read from one or many tasks. Made by Content.open, owned by the caller, who closes it."""
 
-    __slots__ = ("_attachment", "_closed", "lane", "size")
+    __slots__ = ("_attachment", "_closed", "_furthest", "lane", "size")
 
     def __init__(self, attachment: _Attachment, lane: Lane) -> None:
         attachment.readers += 1
         self._attachment = attachment
         self._closed = False
+        self._furthest = 0
         self.lane = lane
         self.size = attachment.size
 
@@ -346,6 +414,8 @@ class Reader:
         end = min(offset + length, self.size)
         if end <= offset:
             return b""
+        if end > self._furthest:
+            self._furthest = end
         entry = self._attachment.entry
         if entry is None or not entry.present.covers(offset, end):
             return None
@@ -366,11 +436,27 @@ class Reader:
             return data
         if self._closed:
             raise ContentClosed("this reader was closed")
-        self._attachment.content.cache.misses += 1
-        return await self._attachment.read(offset, min(offset + length, self.size), self.lane)
+        content = self._attachment.content
+        content.cache.misses += 1
+        end = min(offset + length, self.size)
+        if self.lane is not Lane.PERSON:
+            return await self._attachment.read(offset, end, self.lane)
+        content.waiting += 1
+        try:
+            return await self._attachment.read(offset, end, Lane.PERSON)
+        finally:
+            content.waiting -= 1
+            if content.prefetch is not None:
+                content.prefetch.read()
+
+    async def fill(self) -> None:
+        """Have all of it in the cache: see Content.fill."""
+        await self._attachment.fill(self.lane)
 
     def close(self) -> None:
         """Leave; the last one out may end the download (see Policy.finishes). May be called twice."""
         if not self._closed:
             self._closed = True
+            if self.lane is not Lane.BACKGROUND:
+                self._attachment.wanted = max(self._attachment.wanted, self._furthest)
             self._attachment.reader_left()

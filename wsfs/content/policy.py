@@ -14,6 +14,13 @@ class Policy:
     A request costs about a second (one a second is allowed), so a stream that will be at the wanted place
     within `patience` is waited for. `margin` is read before the place of a seek, because what stands at the
     end of a file is often found by reading backwards (the directory of a ZIP or PDF).
+
+    `head` is as far as a program reads that only looks what a file is: 64 KiB, which the kernel's read-ahead
+    makes more. Of what nobody else wanted, files over `small` are not fetched further.
+
+    Prefetch: after two files of a directory within `run` seconds, the `ahead` ones that come next, where they are
+    `small`; none is asked for `idle` seconds after the last read, and what wasn't looked at yet takes at most
+    `part` of the cache. Two are `pause` seconds apart; None switches it off.
     """
 
     patience: float = 1.0
@@ -23,6 +30,13 @@ class Policy:
     large: int = 64 * MIB
     barely: float = 0.1
     look_again: float = 0.5
+    head: int = MIB // 4
+    small: int = 8 * MIB
+    pause: float | None = None
+    run: float = 60.0
+    ahead: int = 16
+    idle: float = 2.0
+    part: float = 0.125
 
     def near(self, rate: float | None) -> float:
         """How far ahead of a stream of that rate a wanted byte may lie to be waited for."""
@@ -44,6 +58,14 @@ class Policy:
             return gap
         return max(gap, offset - int(min(self.margin, near / 8)))
 
-    def finishes(self, size: int, present: int) -> bool:
-        """Whether a download goes on when its last reader has left: its request is paid for, and bytes are cheap."""
+    def finishes(self, size: int, present: int, *, wanted: int, ranges: bool | None) -> bool:
+        """Whether a download goes on when its last reader has left: its request is paid for, and bytes are cheap.
+
+        `wanted` is how far a person's programs read. Where ranges work, a large file of which they looked at the
+        head alone isn't fetched for that.
+        """
+        if size <= self.small or 2 * present >= size:
+            return True
+        if ranges and wanted <= self.head:
+            return False
         return size <= self.large or present >= size * self.barely
