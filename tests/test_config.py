@@ -85,7 +85,7 @@ def test_options_go_before_environment_before_files(settle: Resolve) -> None:
 
 
 def test_every_option_fills_a_field_and_every_field_has_an_option() -> None:
-    given_otherwise = {"account", "base_url", "mountpoint", "credentials"}
+    given_otherwise = {"account", "base_url", "mountpoint", "credentials", "login"}
     fields = {field.name for field in dataclasses.fields(Settings)} - given_otherwise
     assert {option.field for option in OPTIONS.values()} == fields
     assert len(OPTIONS) == len(fields)

@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent / "wsfs"
 
 # What each part may import of wsfs besides itself. What is not named here may import nothing.
 MAY_IMPORT = {
-    "cli": {"mount", "config", "control", "mountinfo", "api"},
+    "cli": {"mount", "config", "control", "mountinfo", "api", "secrets"},
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
-        *("commands", "config", "control", "mountinfo"),
+        *("commands", "config", "control", "mountinfo", "renewal", "secrets"),
     },
     "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},
@@ -25,7 +25,9 @@ MAY_IMPORT = {
     "content": {"api"},
     "uploads": {"api"},
     "control": {"api", "mountinfo"},
-    "config": {"api", "mountinfo"},
+    "config": {"api", "mountinfo", "secrets"},
+    "renewal": {"api", "secrets"},
+    "secrets": {"api"},
     "__main__": {"cli"},
 }
 # Libraries that one part alone, or two, may know.

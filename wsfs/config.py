@@ -24,12 +24,16 @@ import platformdirs
 
 from wsfs import mountinfo
 from wsfs.api.account import account_base_url
-from wsfs.api.auth import AdminKey, Credentials, UserToken
+from wsfs.api.auth import AdminKey, Application, Credentials, UserToken
+from wsfs.secrets import Login, SecretsError, Vault
 
 Done = Literal["folder", "mixed", "hide"]
 
 SYSTEM_FILE = Path("/etc/wsfs/config.toml")
 SECRETS = ("api_key", "access_token")
+APPLICATION = ("client_id", "client_secret", "login_port")
+"""The application that an administrator registered, for `wsfs login`; in files and the environment only."""
+LOGIN_PORT = 8743
 
 # Options of mount(8), fstab and the desktop that say nothing to wsfs; "x-…" is meant for others too.
 _FOREIGN = """
@@ -77,6 +81,7 @@ class Settings:
     crawl: bool = True
     log_level: str = "info"
     fsname: str = "wsfs"
+    login: Login | None = None  # where the credentials are those that `wsfs login` keeps
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,13 @@ def _one_of(*choices: str) -> Callable[[object], str]:
         return str(value)
 
     return parse
+
+
+def _login_port(value: Value) -> int:
+    text = str(value.raw)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise ConfigError(f"login_port has to be the number of a port, not {text!r} ({value.source})")
+    return int(text)
 
 
 def _create(value: object) -> bool:
@@ -253,13 +265,15 @@ def resolve(
     files: Sequence[Path] | None = None,
     ask: Callable[[str], str] | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
+    vault: Vault | None = None,
 ) -> Settings:
     """Gather the settings of one mount; raises ConfigError.
 
     `options` are those of the command line by their names in OPTIONS, None meaning not given;
     `mount_options` is the text of -o. `files` are the configuration files, first one first. `ask(question)`
     returns a secret typed by the user and may raise ConfigError; without it a missing secret is an error.
-    `warn` gets sentences about what should be mended but doesn't keep the mount from working.
+    `warn` gets sentences about what should be mended but doesn't keep the mount from working. `vault` holds the
+    logins of `wsfs login` (the user's own); one of them goes before a key in a file, the environment before it.
     """
     environ = os.environ if environ is None else environ
     parsed = [(path, _read(path)) for path in (config_files() if files is None else files)]
@@ -292,8 +306,86 @@ def resolve(
                 f"{name} is {fields[name]}, which lies inside the mountpoint {place}; "
                 "choose a directory outside it"
             )
-    credentials = _credentials(environ, tables, warn) or _asked(host, ask)
+    credentials = _from_environment(environ)
+    if credentials is None:
+        try:
+            fields["login"] = login = (vault or Vault()).load(base_url)
+        except SecretsError as error:
+            raise ConfigError(str(error)) from error
+        credentials = (
+            login.credentials if login is not None else _from_files(tables, warn) or _asked(host, ask)
+        )
     return Settings(account=account, base_url=base_url, mountpoint=place, credentials=credentials, **fields)
+
+
+@dataclass(frozen=True)
+class LoginSettings:
+    """What `wsfs login` needs; `base_url` is None where no account was named. `port` is that of the redirect."""
+
+    base_url: str | None
+    application: Application | None
+    port: int
+
+
+def resolve_login(
+    account: str | None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    files: Sequence[Path] | None = None,
+    warn: Callable[[str], None] = lambda sentence: None,
+) -> LoginSettings:
+    """The settings of a login; raises ConfigError. An account's table goes before the defaults, as for a mount.
+
+    A client secret in the system's file may be readable by everybody: it is every user's of this machine.
+    """
+    environ = os.environ if environ is None else environ
+    parsed = [(path, _read(path)) for path in (config_files() if files is None else files)]
+    address, tables = _account_tables(account or "", parsed)
+    try:
+        base_url = account_base_url(address) if account else None
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    found: dict[str, Value] = {}
+    for name in APPLICATION:
+        if raw := environ.get(_variable(name)):
+            found[name] = Value(raw, _variable(name))
+        elif value := next((layer[name] for layer in tables if name in layer), None):
+            found[name] = value
+            if name == "client_secret" and value.path is not None and value.path != SYSTEM_FILE:
+                _warn_if_open(value.path, warn)
+    port = _login_port(found["login_port"]) if "login_port" in found else LOGIN_PORT
+    texts = {name: _word(name, found[name]) for name in APPLICATION[:2] if name in found}
+    if len(texts) == 1:
+        name, other = (*texts, *(set(APPLICATION[:2]) - set(texts)))
+        raise ConfigError(f"{name} is set ({found[name].source}), but {other} isn't; a login needs both")
+    return LoginSettings(base_url, Application(**texts) if texts else None, port)
+
+
+@dataclass(frozen=True)
+class KnownAccount:
+    """A table [accounts.NAME]: its account, and where it has a key or token, which may be nowhere."""
+
+    name: str
+    base_url: str
+    secret: str | None = None  # api_key or access_token
+    source: str = ""
+
+
+def known_accounts(files: Sequence[Path] | None = None) -> list[KnownAccount]:
+    """The accounts that the configuration files name, each once, the user's file first. Raises ConfigError."""
+    found: dict[str, KnownAccount] = {}
+    for path in config_files() if files is None else files:
+        text, tables = _read(path)
+        accounts = tables.get("accounts", {})
+        for name, table in accounts.items() if isinstance(accounts, dict) else ():
+            if not isinstance(table, dict) or (url := _url(table.get("address", name))) is None:
+                continue
+            layer = _layer(path, text, f"accounts.{name}", table)
+            secret_name = next((one for one in SECRETS if one in layer), None)
+            source = layer[secret_name].source if secret_name else ""
+            if url not in found or (secret_name and found[url].secret is None):
+                found[url] = KnownAccount(name, url, secret_name, source)
+    return list(found.values())
 
 
 def config_files() -> tuple[Path, ...]:
@@ -395,7 +487,7 @@ def _layer(path: Path, text: str, header: str, table: object) -> Layer:
         source = f"{name} in [{header}] of {path}"
         if name in lines:
             source = f"{path} line {lines[name]}, in [{header}]"
-        if name not in OPTIONS and name not in (*SECRETS, "address"):
+        if name not in OPTIONS and name not in (*SECRETS, *APPLICATION, "address"):
             raise ConfigError(f"there is no option {name} ({source})")
         layer[name] = Value(raw, source, path)
     return layer
@@ -411,37 +503,49 @@ def _key_lines(text: str, header: str) -> Iterator[tuple[str, int]]:
             yield match[1], number
 
 
-def _credentials(
-    environ: Mapping[str, str], tables: Sequence[Layer], warn: Callable[[str], None]
-) -> Credentials | None:
-    variables = {
-        name: Value(raw, _variable(name)) for name in SECRETS if (raw := environ.get(_variable(name)))
-    }
-    for layer in (variables, *tables):
-        found = [(name, layer[name]) for name in SECRETS if name in layer]
-        if len(found) > 1:
-            sources = " and ".join(value.source for _, value in found)
-            raise ConfigError(f"both an API key and an access token are set ({sources}); keep one of them")
-        for name, value in found:
-            if value.path is not None:
-                _warn_if_open(value.path, warn)
-            return secret(name, value)
+def _from_environment(environ: Mapping[str, str]) -> Credentials | None:
+    return _only_one(
+        {name: Value(raw, _variable(name)) for name in SECRETS if (raw := environ.get(_variable(name)))}
+    )
+
+
+def _from_files(tables: Sequence[Layer], warn: Callable[[str], None]) -> Credentials | None:
+    for layer in tables:
+        found = _only_one(layer)
+        if found is not None:
+            for value in (layer[name] for name in SECRETS if name in layer):
+                if value.path is not None:
+                    _warn_if_open(value.path, warn)
+            return found
     return None
+
+
+def _only_one(layer: Layer) -> Credentials | None:
+    found = [(name, layer[name]) for name in SECRETS if name in layer]
+    if len(found) > 1:
+        sources = " and ".join(value.source for _, value in found)
+        raise ConfigError(f"both an API key and an access token are set ({sources}); keep one of them")
+    return secret(*found[0]) if found else None
 
 
 def secret(name: str, value: Value) -> Credentials:
     """Credentials from a secret called api_key or access_token; a ConfigError never shows the secret."""
+    text = _word(name, value)
+    return AdminKey(text) if name == "api_key" else UserToken(text)
+
+
+def _word(name: str, value: Value) -> str:
     text = value.raw.strip() if isinstance(value.raw, str) else ""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ConfigError(f"{name} has to be letters, digits and signs without a space ({value.source})")
-    return AdminKey(text) if name == "api_key" else UserToken(text)
+    return text
 
 
 def _asked(host: str, ask: Callable[[str], str] | None) -> Credentials:
     if ask is None:
         raise ConfigError(
-            f"no API key for {host} is known and there is no terminal to ask for one; set WSFS_API_KEY or "
-            "WSFS_ACCESS_TOKEN, or write api_key into the configuration file"
+            f"no login for {host} is known and there is no terminal to ask for one; log in with `wsfs login`, set "
+            "WSFS_API_KEY or WSFS_ACCESS_TOKEN, or write api_key into the configuration file"
         )
     text = ask(f"API key or access token for {host}").strip()
     is_key = re.fullmatch(r"[0-9a-fA-F]{32}", text) is not None
