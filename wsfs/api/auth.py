@@ -84,6 +84,10 @@ class Renewal(Protocol):
         """Others in place of those that the service refused; None where there are none. Raises ApiError."""
         ...
 
+    def worked(self) -> None:
+        """Note that the service took the credentials."""
+        ...
+
 
 def admin_hash(query: str, key: str) -> str:
     """The `hash` parameter: md5 in hex of the query string (exactly as sent, less `hash`) and the key."""

@@ -205,6 +205,8 @@ class Transport:
             )
             if error is None:
                 self.signer.accepted(scheme)
+                if self._renewal is not None:
+                    self._renewal.worked()
                 self.pacer.succeeded()
                 assert result is not None
                 return attempt, result
