@@ -24,6 +24,7 @@ READY_FD = "WSFS_READY_FD"
 LOG_NAME = "wsfs.log"
 GRACE = 30.0  # seconds beyond the deadline of a request
 STOP_SECONDS = 10.0
+_SECRET_VARIABLES = ("WSFS_API_KEY", "WSFS_ACCESS_TOKEN")
 
 
 def log_path(data_dir: Path) -> Path:
@@ -38,12 +39,19 @@ def wsfs_command(*arguments: str) -> list[str]:
 
 def secret_environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` with these credentials as the only ones."""
-    environment = {k: v for k, v in environ.items() if k not in ("WSFS_API_KEY", "WSFS_ACCESS_TOKEN")}
+    environment = {k: v for k, v in environ.items() if k not in _SECRET_VARIABLES}
     if isinstance(credentials, AdminKey):
         environment["WSFS_API_KEY"] = credentials.key
     else:
         environment["WSFS_ACCESS_TOKEN"] = credentials.token
     return environment
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """For the child: it reads a login that is kept by itself, as that one is renewed; any other it is handed."""
+    if settings.login is not None:
+        return {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+    return secret_environment(settings.credentials, os.environ)
 
 
 def start(command: Sequence[str], settings: Settings) -> int:
@@ -61,7 +69,7 @@ def start(command: Sequence[str], settings: Settings) -> int:
     try:
         process = subprocess.Popen(
             command,
-            env=secret_environment(settings.credentials, os.environ) | {READY_FD: str(writing)},
+            env=_environment(settings) | {READY_FD: str(writing)},
             pass_fds=[writing],
             stdin=subprocess.DEVNULL,
             stdout=log_fd,

@@ -42,8 +42,9 @@ def mount(
 ) -> None:
     """Mount ACCOUNT at MOUNTPOINT, an empty directory.
 
-    ACCOUNT is the account's name, its address, or a table [accounts.NAME] of the configuration file. The API
-    key is taken from WSFS_API_KEY or that file (a user's token from WSFS_ACCESS_TOKEN), else it is asked for.
+    ACCOUNT is the account's name, its address, or a table [accounts.NAME] of the configuration file. The login
+    is that of WSFS_API_KEY (or a user's token, WSFS_ACCESS_TOKEN), of `wsfs login`, or of that file; without one the
+    API key is asked for.
     The command returns when the drive is ready.
 
     \b
@@ -100,7 +101,7 @@ def mount(
 
 
 def _serve(settings: Settings, herald: daemon.Herald) -> None:
-    for name in SECRETS:
+    for name in (*SECRETS, "client_id", "client_secret"):
         os.environ.pop(f"WSFS_{name.upper()}", None)  # what is started from here has no use for it
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
