@@ -29,7 +29,10 @@ PROGRESS_EVERY = 0.2
 
 
 class Commands:
-    """The commands of one mount (see wsfs.control.Controls). `about` says which; `stop` begins its end."""
+    """The commands of one mount (see wsfs.control.Controls).
+
+    `about` says which mount; `stop` begins its end; `login` tells how its login is.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Commands:
         *,
         about: Mapping[str, str],
         stop: Callable[[], None],
+        login: Callable[[], dict[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._drive = drive
@@ -52,6 +56,7 @@ class Commands:
         self._requests = requests
         self._about = dict(about)
         self._stop = stop
+        self._login = login
         self._since = clock()
 
     def status(self) -> dict[str, Any]:
@@ -64,6 +69,7 @@ class Commands:
             "version": __version__,
             "pid": os.getpid(),
             "mounted_since": _moment(self._since),
+            "login": self._login(),
             "account_known": _without_times(self._catalog.status()),
             "requests": {
                 "sent": self._requests.total,

@@ -46,6 +46,8 @@ from wsfs.drive.titles import Titles
 from wsfs.fuse.limits import MAX_TASKS, raise_background_limit
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
+from wsfs.renewal import Renewer
+from wsfs.secrets import Vault
 from wsfs.tree.inodes import Kind
 from wsfs.tree.layout import LayoutOptions, Tree
 from wsfs.uploads.errors import UploadError
@@ -131,6 +133,18 @@ async def _serve(
     def remember(key: str, value: object) -> None:
         nursery.start_soon(store.set, key, value)
 
+    def healed() -> None:
+        sender.wake()
+        nursery.start_soon(_after_login, catalog)
+
+    renewer = Renewer(
+        Vault(),
+        settings.base_url,
+        settings.login,
+        nursery,
+        deadline=settings.deadline,
+        on_healed=healed,
+    )
     client = Client(
         settings.base_url,
         settings.credentials,
@@ -139,6 +153,7 @@ async def _serve(
         observer=requests.add,
         scheme=store.get(_SCHEME),
         on_scheme=functools.partial(remember, _SCHEME),
+        renewal=renewer,
     )
     stack.push_async_callback(client.aclose)  # after the long-lived tasks: a post may be in its grace
     tree = Tree(
@@ -215,6 +230,7 @@ async def _serve(
         requests,
         about={"account": settings.base_url, "mountpoint": str(settings.mountpoint)},
         stop=stop.set,
+        login=renewer.status,
     )
     operations = Operations(
         drive,
@@ -228,6 +244,7 @@ async def _serve(
         _show_spool(tree, spool)
         publisher.publish()
     nursery.start_soon(catalog.run)
+    nursery.start_soon(renewer.run)
     await _check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
     await _until_unmounted(settings, operations, notifier, commands, stop, ready)
@@ -249,9 +266,17 @@ async def _fill_in(catalog: Catalog, sender: Sender | None) -> None:
             nursery.start_soon(sender.run)
 
 
+async def _after_login(catalog: Catalog) -> None:
+    """Read the account again after somebody logged in again, so that the crawl and the polls go on."""
+    try:
+        await catalog.refresh(None, Lane.REFRESH)
+    except ApiError as error:
+        log.info("The account couldn't be read after the new login: %s", error)
+
+
 async def _check_login(settings: Settings, client: Client, catalog: Catalog, store: Store) -> None:
     """Ask the account once, where nothing is known of it or the login is a new one. Raises MountError."""
-    login = _fingerprint(settings.credentials)
+    login = settings.login.id if settings.login is not None else _fingerprint(settings.credentials)
     known = catalog.knows_projects()
     if not known or store.get(_LOGIN) != login:
         try:
@@ -379,6 +404,11 @@ def _fingerprint(credentials: Credentials) -> str:
 
 
 def _wrong_login(settings: Settings) -> str:
+    if settings.login is not None:
+        return (
+            f"the login for {settings.base_url} isn't accepted any more; log in again with "
+            f"`wsfs login {settings.account}`"
+        )
     if isinstance(settings.credentials, UserToken):
         return (
             f"{settings.base_url} doesn't accept the access token; it may have expired: get a new one and set "
