@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-import trio.testing
+from trio.testing import MockClock as Clock
 
 from wsfs.api.errors import AccessDenied, Unreachable
 from wsfs.api.pacing import Lane
@@ -45,9 +45,7 @@ def policy() -> Policy:
 
 
 @pytest.fixture
-async def contents(
-    cache: Cache, server: FakeServer, nursery: trio.Nursery, policy: Policy, clock: trio.testing.MockClock
-) -> Content:
+async def contents(cache: Cache, server: FakeServer, nursery: trio.Nursery, policy: Policy) -> Content:
     server.sizes.update(FILES)
     return Content(cache, server.download, nursery, policy=policy)
 
@@ -56,7 +54,9 @@ def ahead(server: FakeServer) -> list[int]:
     return [file_id for file_id, _, lane in server.requests if lane is Lane.BACKGROUND]
 
 
-async def test_one_file_is_no_walk_through_a_directory(contents: Content, server: FakeServer) -> None:
+async def test_one_file_is_no_walk_through_a_directory(
+    contents: Content, server: FakeServer, clock: Clock
+) -> None:
     looker = Looker(contents)
     await looker.view(3)
     await looker.view(3)
@@ -66,7 +66,7 @@ async def test_one_file_is_no_walk_through_a_directory(contents: Content, server
 
 
 async def test_after_the_second_the_next_ones_come_in_idle_time_and_no_more_after_two_seconds(
-    contents: Content, server: FakeServer
+    contents: Content, server: FakeServer, clock: Clock
 ) -> None:
     looker = Looker(contents)
     await looker.view(3)
@@ -79,7 +79,7 @@ async def test_after_the_second_the_next_ones_come_in_idle_time_and_no_more_afte
 
 
 async def test_what_was_fetched_ahead_costs_no_request_and_leads_on(
-    contents: Content, server: FakeServer
+    contents: Content, server: FakeServer, clock: Clock
 ) -> None:
     looker = Looker(contents)
     for file_id in range(3, 13):
@@ -90,7 +90,9 @@ async def test_what_was_fetched_ahead_costs_no_request_and_leads_on(
     assert looker.listed <= 3
 
 
-async def test_a_minute_between_two_files_is_no_walk(contents: Content, server: FakeServer) -> None:
+async def test_a_minute_between_two_files_is_no_walk(
+    contents: Content, server: FakeServer, clock: Clock
+) -> None:
     looker = Looker(contents)
     await looker.view(3)
     await trio.sleep(61)
@@ -99,7 +101,9 @@ async def test_a_minute_between_two_files_is_no_walk(contents: Content, server: 
     assert ahead(server) == []
 
 
-async def test_nothing_is_fetched_ahead_while_a_person_waits(contents: Content, server: FakeServer) -> None:
+async def test_nothing_is_fetched_ahead_while_a_person_waits(
+    contents: Content, server: FakeServer, clock: Clock
+) -> None:
     server.sizes[100] = 50 * MIB
     server.rate = 10.0 * MIB
     looker = Looker(contents, (*FILES, (100, 50 * MIB)))
@@ -114,7 +118,9 @@ async def test_nothing_is_fetched_ahead_while_a_person_waits(contents: Content, 
     assert ahead(server)[:1] == [5]
 
 
-async def test_what_is_large_or_there_is_passed_over(contents: Content, server: FakeServer) -> None:
+async def test_what_is_large_or_there_is_passed_over(
+    contents: Content, server: FakeServer, clock: Clock
+) -> None:
     files = ((1, 1000), (2, 1000), (3, 9 * MIB), (4, 1000), (5, 0), (6, 1000))
     server.sizes.update(files)
     await contents.fill(4, 1000, Lane.PERSON)
@@ -126,7 +132,7 @@ async def test_what_is_large_or_there_is_passed_over(contents: Content, server: 
 
 
 async def test_what_nobody_looked_at_takes_a_part_of_the_cache_at_most(
-    contents: Content, server: FakeServer, cache: Cache
+    contents: Content, server: FakeServer, cache: Cache, clock: Clock
 ) -> None:
     files = tuple((file_id, 5 * MIB) for file_id in range(1, 20))
     server.sizes.update(files)
@@ -141,7 +147,7 @@ async def test_what_nobody_looked_at_takes_a_part_of_the_cache_at_most(
 
 
 async def test_the_network_ends_it_and_a_refusal_passes_one_over(
-    contents: Content, server: FakeServer, caplog: pytest.LogCaptureFixture
+    contents: Content, server: FakeServer, caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:
     looker = Looker(contents)
     server.faults.extend([None, None, refused(AccessDenied()), refused(Unreachable())])
@@ -155,7 +161,9 @@ async def test_the_network_ends_it_and_a_refusal_passes_one_over(
     assert len(ahead(server)) > 2
 
 
-async def test_opens_of_what_is_cached_start_nothing(contents: Content, server: FakeServer) -> None:
+async def test_opens_of_what_is_cached_start_nothing(
+    contents: Content, server: FakeServer, clock: Clock
+) -> None:
     for file_id, size in FILES[:10]:
         await contents.fill(file_id, size, Lane.PERSON)
     before = len(server.requests)
@@ -167,7 +175,7 @@ async def test_opens_of_what_is_cached_start_nothing(contents: Content, server: 
 
 
 @pytest.mark.parametrize("policy", [Policy()])
-async def test_it_can_be_switched_off(contents: Content, server: FakeServer) -> None:
+async def test_it_can_be_switched_off(contents: Content, server: FakeServer, clock: Clock) -> None:
     looker = Looker(contents)
     for file_id in (1, 2, 3):
         await looker.view(file_id)
