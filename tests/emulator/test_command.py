@@ -53,7 +53,7 @@ def test_what_it_prints_for_people() -> None:
     command = [sys.executable, "-m", "wsfs", "emulator", "--port", "0", "--scale", "2,3,1", "--seed", "5"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    lines = [process.stdout.readline().strip() for _ in range(4)]
+    lines = [process.stdout.readline().strip() for _ in range(5)]
     process.terminate()
     rest = process.communicate(timeout=10)[0]
     assert process.returncode == 0
@@ -61,7 +61,8 @@ def test_what_it_prints_for_people() -> None:
     assert lines[0].startswith("Worksection account at http://127.0.0.1:")
     assert lines[1].startswith("API key")
     assert lines[2].startswith("user token")
-    assert lines[3] == "Ctrl-C ends it."
+    assert lines[3].startswith("OAuth2")
+    assert lines[4] == "Ctrl-C ends it."
 
 
 def test_options_reach_the_emulator() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
+import ssl
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -109,6 +112,14 @@ def _groups(
 )
 @click.option("--seed", type=int, default=0, help="Another key, token and contents.")
 @click.option("--api-key", envvar="WSFS_EMULATOR_API_KEY", help="The API key, in place of the seed's.")
+@click.option(
+    "--tls-cert",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Serve HTTPS with this certificate (PEM).",
+)
+@click.option(
+    "--tls-key", type=click.Path(dir_okay=False, path_type=Path), help="The private key of --tls-cert (PEM)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Say address, key and token as one line of JSON.")
 def emulator(
     port: int,
@@ -123,6 +134,8 @@ def emulator(
     variants: Sequence[str],
     seed: int,
     api_key: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     as_json: bool,
 ) -> None:
     """Run a Worksection account on this machine, until Ctrl-C.
@@ -134,6 +147,9 @@ def emulator(
         for name, kind in known.KINDS.items():
             click.echo(f"{name + (':N' if kind.value else ''):18} {kind.does} ({kind.actions})")
         return
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("give --tls-cert and --tls-key together")
+    tls = (tls_cert, tls_key) if tls_cert is not None and tls_key is not None else None
     account: Account
     if groups:
         account = sized_account(groups, seed=seed)
@@ -156,16 +172,18 @@ def emulator(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fault") from error
     try:
-        _run(running, port, as_json)
+        _run(running, port, tls, as_json)
     finally:
         account.close()
 
 
-def _run(running: Emulator, port: int, as_json: bool) -> None:
+def _run(running: Emulator, port: int, tls: tuple[Path, Path] | None, as_json: bool) -> None:
     async def main() -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
-                await nursery.start(lambda task_status: serve(running, port=port, task_status=task_status))
+                await nursery.start(
+                    lambda task_status: serve(running, port=port, tls=tls, task_status=task_status)
+                )
                 _announce(running, as_json)
                 async for _ in signals:
                     break
@@ -176,6 +194,8 @@ def _run(running: Emulator, port: int, as_json: bool) -> None:
     except* OSError as group:
         error = _first(group)
         reason = (error.strerror or str(error)).lower()
+        if isinstance(error, ssl.SSLError) or error.errno == errno.ENOENT:
+            raise UserError(f"the certificate or its key can't be used: {reason}") from None
         raise UserError(
             f"the emulator can't listen on 127.0.0.1:{port}: {reason}; choose another port with --port"
         ) from None
@@ -191,9 +211,11 @@ def _first(error: BaseException) -> OSError:
 def _announce(running: Emulator, as_json: bool) -> None:
     if as_json:
         said = {"url": running.url, "api_key": running.api_key, "token": running.token}
+        said |= {"client_id": running.oauth.client_id, "client_secret": running.oauth.client_secret}
         click.echo(json.dumps(said))
         return
     click.echo(f"Worksection account at {running.url}")
     click.echo(f"  API key     {running.api_key}")
     click.echo(f"  user token  {running.token}")
+    click.echo(f"  OAuth2      client id {running.oauth.client_id}, secret {running.oauth.client_secret}")
     click.echo("Ctrl-C ends it.")

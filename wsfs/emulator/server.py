@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+from pathlib import Path
 
 import hypercorn.trio
 import trio
@@ -21,15 +22,21 @@ async def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    tls: tuple[Path, Path] | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; the address, also in `emulator.url`, comes through `task_status`.
 
-    Port 0 is any free one. Raises OSError when the port is taken. When it is cancelled, open
+    Port 0 is any free one. `tls` is a certificate and its key, as files of PEM; without them it is plain HTTP. Raises
+    OSError when the port is taken or a file can't be read (ssl.SSLError is one). When it is cancelled, open
     connections are cut, so that it ends at once. An emulator may be served again afterwards.
     """
     config = Config()
     config.bind = [f"fd://{_listener(host, port)}"]
+    if tls is not None:
+        config.certfile, config.keyfile = map(str, tls)
+        config.alpn_protocols = ["http/1.1"]
+        config.create_ssl_context()  # so that a bad file is an error before anything listens
     config.errorlog = logger  # what hypercorn and the application report; its lines of mere news are below it
     config.accesslog = None
     config.keep_alive_timeout = 75
