@@ -163,10 +163,10 @@ def test_too_many_requests_are_waited_out_without_a_program_seeing_it(
 
 
 def test_the_cache_keeps_its_limit(mounting: Mounter, small_service: Process) -> None:
-    mount = mounting(small_service, options=QUIET, arguments=("--cache-size", "1M"))
     task = next(file["task"]["id"] for file in small_service.files())
     files = [{"name": f"large {n}.bin", "size": 400_000, "seed": n} for n in range(6)]
     small_service.act("add_comment", task=task, text="large", files=files)
+    mount = mounting(small_service, options=QUIET, arguments=("--cache-size", "1M"))
     for file in sorted(mount.place.rglob("*.bin")):
         sha256 = {one["id"]: one["sha256"] for one in small_service.files()}[node_id(file)]
         assert run("sha256sum", file).out.startswith(sha256)
