@@ -13,12 +13,15 @@ from typing import Any
 import trio
 
 from wsfs import __version__
-from wsfs.api.pacing import Pacer
+from wsfs.api.pacing import Lane, Pacer
 from wsfs.catalog.catalog import Catalog
+from wsfs.content.errors import NoRoom
 from wsfs.content.fetch import Content
+from wsfs.content.pins import Pins
 from wsfs.control import ControlError
 from wsfs.drive.errors import NoSuchName
 from wsfs.drive.filesystem import Drive
+from wsfs.drive.pinning import Pinning
 from wsfs.drive.request_log import RequestLog
 from wsfs.tree.inodes import Kind
 from wsfs.tree.nodes import Directory, Node, Owner
@@ -40,6 +43,8 @@ class Commands:
         catalog: Catalog,
         sender: Sender,
         content: Content,
+        pins: Pins,
+        pinning: Pinning,
         pacer: Pacer,
         requests: RequestLog,
         *,
@@ -52,6 +57,8 @@ class Commands:
         self._catalog = catalog
         self._sender = sender
         self._content = content
+        self._pins = pins
+        self._pinning = pinning
         self._pacer = pacer
         self._requests = requests
         self._about = dict(about)
@@ -80,7 +87,7 @@ class Commands:
                 if failure is None
                 else f"{_moment(failure.time)} {failure.action}: {failure.result}",
             },
-            "cache": self._content.status(),
+            "cache": {**self._content.status(), "to_be_fetched": self._pins.missing()},
             "uploads": {
                 key: sending[key] for key in ("state", "message", "files", "bytes", "counts", "attention")
             },
@@ -172,6 +179,84 @@ class Commands:
         owner = None if path in (None, "/") else self._owner(self._find(path or "/"))
         await self._catalog.refresh(owner)
         return {}
+
+    async def pin(
+        self, path: str | None, progress: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> dict[str, Any]:
+        """Pin what lies at `path` and wait until it is there; what is in its way comes back as `left`.
+
+        Its progress says `directories` read so far, then `files`, `files_done`, `bytes`, `bytes_done`,
+        `requests_left`, and `seconds_left` that those take at the account's rate. Raises ControlError.
+        """
+        node = self._find(path or "/")
+        if not self._pinning.applies(node):
+            raise ControlError(f"{node.path()} isn't on the server: there is nothing to fetch")
+        latest: dict[str, Any] = {}
+        result: dict[str, Any] = {}
+
+        async def tell() -> None:
+            while True:
+                await trio.sleep(PROGRESS_EVERY)
+                if latest:
+                    await progress(dict(latest))
+
+        def learnt(count: int) -> None:
+            latest["directories"] = count
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell)
+            unread = await self._pinning.learn(node, Lane.REFRESH, learnt)
+            files = self._pinning.files(node)
+            try:
+                job = await self._pins.pin(files, Lane.REFRESH)
+            except NoRoom as error:
+                nursery.cancel_scope.cancel()
+                result = {"refused": str(error)}
+            else:
+
+                async def look() -> None:
+                    while True:
+                        now = job.progress()
+                        seconds = now.requests_left / self._pacer.rate if self._pacer.rate else 0.0
+                        latest.update(now._asdict(), seconds_left=seconds)
+                        await trio.sleep(PROGRESS_EVERY)
+
+                nursery.start_soon(look)
+                await job.wait()
+                done = job.progress()
+                left = [{"path": place, "reason": reason} for place, reason in unread.items()]
+                left += [{"path": self._file_path(id), "reason": reason} for id, reason in job.left.items()]
+                result = {"files": done.files_done, "bytes": done.bytes_done, "left": left}
+                nursery.cancel_scope.cancel()
+        if "refused" in result:  # raised out here it is in no group
+            raise ControlError(result["refused"])
+        return result
+
+    def unpin(self, path: str | None) -> dict[str, Any]:
+        """Let what lies at `path` be evicted again; without one, also what isn't known any more. Raises ControlError."""
+        if path in (None, "/"):
+            files = [(id, size) for id, size, _ in self._pins.pinned()]
+        else:
+            files = self._pinning.files(self._find(path or "/"))
+        return {"files": self._pins.unpin(files)}
+
+    def cache(self) -> dict[str, Any]:
+        """The cache's status, with each pinned file's path, size and bytes present."""
+        pinned = [
+            {"path": self._file_path(id), "size": size, "present": present}
+            for id, size, present in self._pins.pinned()
+        ]
+        status = {key: value for key, value in self._content.status().items() if key != "pinned"}
+        pinned.sort(key=lambda file: str(file["path"]))
+        return {**status, "to_be_fetched": self._pins.missing(), "pinned": pinned}
+
+    async def clear_cache(self) -> dict[str, Any]:
+        """Drop what is neither open nor pinned; the bytes that became free."""
+        return {"freed": await self._content.clear()}
+
+    def _file_path(self, file_id: int) -> str:
+        file = self._drive.tree.attachments.get(file_id)
+        return file.path() if file is not None else f"(attachment {file_id})"
 
     def stop(self) -> None:
         """Begin an orderly unmount."""

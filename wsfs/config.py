@@ -79,6 +79,7 @@ class Settings:
     deadline: float = 30.0
     poll: float = 30.0
     crawl: bool = True
+    prefetch: bool = True
     log_level: str = "info"
     fsname: str = "wsfs"
     login: Login | None = None  # where the credentials are those that `wsfs login` keeps
@@ -237,6 +238,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("deadline", "deadline", _number(1)),
         Option("poll", "poll", _number(1)),
         Option("crawl", "crawl", _boolean),
+        Option("prefetch", "prefetch", _boolean),
         Option("log_level", "log_level", _one_of("debug", "info", "warning", "error")),
         Option("fsname", "fsname", _fsname),
     )

@@ -80,6 +80,25 @@ class Controls(Protocol):
         """Read `path` (None: the account) from the server again."""
         ...
 
+    async def pin(self, path: str | None, progress: Progress) -> dict[str, Any]:
+        """Keep what lies at `path` (None: everything) on this machine, and wait until it is there.
+
+        Cancelled when the client goes away; the fetching goes on.
+        """
+        ...
+
+    def unpin(self, path: str | None) -> dict[str, Any]:
+        """Let what lies at `path` (None: everything) be evicted again."""
+        ...
+
+    def cache(self) -> dict[str, Any]:
+        """What is kept of the attachments, and what is pinned."""
+        ...
+
+    async def clear_cache(self) -> dict[str, Any]:
+        """Drop what is neither open nor pinned."""
+        ...
+
     def stop(self) -> None:
         """Begin an orderly unmount."""
         ...
@@ -250,6 +269,14 @@ async def _answer(
                 return {"result": await controls.send(str(path))}
             case "refresh":
                 return {"result": await controls.refresh(path)}
+            case "pin":
+                return {"result": await controls.pin(path, progress)}
+            case "unpin":
+                return {"result": controls.unpin(path)}
+            case "cache":
+                return {"result": controls.cache()}
+            case "clear_cache":
+                return {"result": await controls.clear_cache()}
             case "stop":
                 return {"result": {}}
             case _:

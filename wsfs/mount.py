@@ -33,12 +33,15 @@ from wsfs.config import Settings
 from wsfs.content.cache import Cache
 from wsfs.content.errors import ContentError
 from wsfs.content.fetch import Content
+from wsfs.content.pins import Pins
+from wsfs.content.policy import Policy
 from wsfs.control import ControlError, control_path, serve_control
 from wsfs.drive.adoption import Adoption, drop_key, in_flight
 from wsfs.drive.attributes import Ownership
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Drive
 from wsfs.drive.namespace import Namespace, Permissions
+from wsfs.drive.pinning import Pinning
 from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
@@ -62,6 +65,8 @@ _RANGES = "ranges"
 _LOGIN = "good_login"
 #: Share of the requests that the crawl may have.
 CRAWL_SHARE = 0.5
+#: Share of the requests that fetching ahead may have, while a person goes through a directory.
+PREFETCH_SHARE = 0.5
 
 
 class MountError(Exception):
@@ -187,7 +192,9 @@ async def _serve(
         deadline=settings.deadline,
         ranges=store.get(_RANGES),
         on_ranges=functools.partial(remember, _RANGES),
+        policy=Policy(pause=_share_pause(settings.rate, PREFETCH_SHARE) if settings.prefetch else None),
     )
+    pins = Pins(content)
     drive = Drive(
         tree,
         catalog,
@@ -207,6 +214,7 @@ async def _serve(
         },
         spool_directory=settings.data_dir,
     )
+    pinning = Pinning(drive, pins, content.start_soon)
     adoption = Adoption(drive, population, catalog, content, store, drop_title=settings.drop_title)
     sender = Sender(
         spool,
@@ -226,6 +234,8 @@ async def _serve(
         catalog,
         sender,
         content,
+        pins,
+        pinning,
         pacer,
         requests,
         about={"account": settings.base_url, "mountpoint": str(settings.mountpoint)},
@@ -235,7 +245,7 @@ async def _serve(
     operations = Operations(
         drive,
         Namespace(drive, Titles(client), Permissions(mkdir=settings.mkdir, drop=settings.drop)),
-        ExtendedAttributes(drive, _web_address(settings.base_url), settings.timezone),
+        ExtendedAttributes(drive, _web_address(settings.base_url), settings.timezone, pinning),
         notifier,
     )
 
@@ -245,12 +255,18 @@ async def _serve(
         publisher.publish()
     nursery.start_soon(catalog.run)
     nursery.start_soon(renewer.run)
+    nursery.start_soon(pins.run)
     await _check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
     await _until_unmounted(settings, operations, notifier, commands, stop, ready)
     # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
     nursery.cancel_scope.cancel()
     await trio.lowlevel.checkpoint_if_cancelled()
+
+
+def _share_pause(rate: float, share: float) -> float:
+    """Seconds between two requests of something that may have `share` of the `rate` (0: without limit)."""
+    return 1 / (rate * share) if rate > 0 else 0.0
 
 
 async def _fill_in(catalog: Catalog, sender: Sender | None) -> None:

@@ -122,6 +122,12 @@ class Content:
         await self.cache.forget(file_id)
         self.record_soon()
 
+    async def clear(self) -> int:
+        """Drop what is neither open nor pinned; the bytes that became free."""
+        freed = await self.cache.clear()
+        self.record_soon()
+        return freed
+
     def status(self) -> dict[str, int]:
         """limit, used, files, pinned, hits, misses of the cache; downloads (requests made), open, streams (running)."""
         return {

@@ -6,6 +6,7 @@ import datetime
 
 from wsfs.drive import errors
 from wsfs.drive.filesystem import Caller, Drive
+from wsfs.drive.pinning import Pinning
 from wsfs.tree.inodes import Kind
 from wsfs.tree.nodes import Directory, File, Node
 
@@ -16,11 +17,14 @@ DATE = "user.worksection.date"
 STATUS = "user.worksection.status"
 CACHED = "user.wsfs.cached"
 UPLOAD = "user.wsfs.upload"
+PIN = "user.wsfs.pin"
+#: The same, for those who aren't root: the kernel lets nobody else write `user.*` of what is read-only.
+PINS = frozenset({PIN, "system.wsfs.pin"})
 
 _NAMES: dict[Kind, tuple[str, ...]] = {
-    Kind.PROJECT: (ID, URL, AUTHOR, DATE, STATUS),
-    Kind.TASK: (ID, URL, AUTHOR, DATE, STATUS),
-    Kind.ATTACHMENT: (ID, URL, AUTHOR, DATE, CACHED),
+    Kind.PROJECT: (ID, URL, AUTHOR, DATE, STATUS, PIN),
+    Kind.TASK: (ID, URL, AUTHOR, DATE, STATUS, PIN),
+    Kind.ATTACHMENT: (ID, URL, AUTHOR, DATE, CACHED, PIN),
     Kind.LOCAL_FILE: (UPLOAD,),
     Kind.LOCAL_DIRECTORY: (UPLOAD,),
 }
@@ -29,10 +33,20 @@ _DETAILS = frozenset({AUTHOR, DATE})
 
 
 class ExtendedAttributes:
-    """The attributes of a drive's nodes; `account_url` is the address of the account, for links."""
+    """The attributes of a drive's nodes; `account_url` is the address of the account, for links.
 
-    def __init__(self, drive: Drive, account_url: str, timezone: datetime.tzinfo | None = None) -> None:
+    Without `pinning` nothing can be pinned.
+    """
+
+    def __init__(
+        self,
+        drive: Drive,
+        account_url: str,
+        timezone: datetime.tzinfo | None = None,
+        pinning: Pinning | None = None,
+    ) -> None:
         self._drive = drive
+        self._pinning = pinning
         self._account_url = account_url.rstrip("/")
         self._timezone = timezone
 
@@ -44,6 +58,8 @@ class ExtendedAttributes:
         """The value of one attribute, UTF-8. Raises NoAttribute, NoSuchName, and the API's errors where an
         attachment's date or author has to be read first (one request)."""
         node = self._drive.node(inode)
+        if name in PINS and self._pinning is not None and self._pinning.applies(node):
+            return b"1" if self._pinning.is_pinned(node) else b"0"
         if name not in _NAMES.get(node.kind, ()):
             raise errors.NoAttribute(f"{node.path()} has no {name}")
         if name in _DETAILS and isinstance(node, File) and not node.dated and node.owner is not None:
@@ -52,6 +68,18 @@ class ExtendedAttributes:
         if value is None:
             raise errors.NoAttribute(f"{node.path()} has no {name}")
         return value.encode()
+
+    async def set(self, inode: int, name: str, value: bytes) -> None:
+        """Write one attribute: the pin, alone of all. Raises NotSupported, and what Pinning.set does."""
+        if name not in PINS or self._pinning is None:
+            raise errors.NotSupported(f"{name} can't be written")
+        await self._pinning.set(inode, value)
+
+    async def remove(self, inode: int, name: str) -> None:
+        """Take one attribute away: as `set` to 0. Raises NoAttribute, and what `set` does."""
+        if name not in PINS or self._pinning is None:
+            raise errors.NoAttribute(f"{name} can't be removed")
+        await self._pinning.set(inode, b"0")
 
     def _value(self, node: Node, name: str) -> str | None:
         if name == ID:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -64,6 +65,13 @@ class Contents(Protocol):
 
     def open(self, file_id: int, size: int, lane: Lane) -> Reader: ...
     def cached_percent(self, file_id: int, size: int) -> int: ...
+    def opened(
+        self,
+        directory: Hashable,
+        file_id: int,
+        size: int,
+        siblings: Callable[[], Sequence[tuple[int, int]]],
+    ) -> None: ...
 
 
 class Drive:
@@ -308,6 +316,9 @@ class Drive:
             handle = ControlHandle(node, self._controls[node.name]())
         else:
             handle = AttachmentHandle(node, self.contents.open(node.id, node.size, caller.lane))
+            if caller.lane is Lane.PERSON and node.parent is not None:
+                siblings = functools.partial(_attachments, node.parent)
+                self.contents.opened(node.parent.inode, node.id, node.size, siblings)
         self.opened(node)
         return handle
 
@@ -359,3 +370,9 @@ class Drive:
     def free_space(self) -> os.statvfs_result:
         """The room there is for writes: that of the disk which holds the spool."""
         return os.statvfs(self._spool_directory)
+
+
+def _attachments(directory: Directory) -> list[tuple[int, int]]:
+    """File id and size of the attachments in `directory`, in the order in which a viewer shows them."""
+    files = [node for node in directory if isinstance(node, File) and node.kind is Kind.ATTACHMENT]
+    return [(file.id, file.size) for file in sorted(files, key=lambda file: file.name.casefold())]

@@ -30,6 +30,7 @@ ERRNO: Mapping[type[Exception], int] = MappingProxyType(
         api.TooLarge: errno.EFBIG,
         # the content of attachments
         content.ContentError: errno.EIO,
+        content.NoRoom: errno.ENOSPC,
         # the drive
         drive.DriveError: errno.EIO,
         drive.NoSuchName: errno.ENOENT,

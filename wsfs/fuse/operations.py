@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import pyfuse3
 
 from wsfs.drive import errors
-from wsfs.drive.extended import ExtendedAttributes
+from wsfs.drive.extended import PINS, ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import DirectoryHandle, FileHandle, SpooledHandle
 from wsfs.drive.namespace import Namespace
@@ -33,6 +33,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 _WRITING = os.O_WRONLY | os.O_RDWR
 _USER = b"user."
+_PINS = frozenset(name.encode() for name in PINS)
 # What the user did and can't be done is news for him; that a name isn't there is none.
 _SILENT = frozenset({errno.ENOENT, errno.ENODATA, errno.EOPNOTSUPP, errno.EEXIST})
 # What the first argument of a handler is, where it isn't an inode, with perhaps a name in it.
@@ -319,7 +320,7 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
-        if not name.startswith(_USER):
+        if not name.startswith(_USER) and name not in _PINS:
             # Not ENODATA: ls -l, told so of security.selinux, asks once a drive in place of once a file.
             raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         return await self._extended.get(inode, _text(name), _caller(ctx))
@@ -330,11 +331,15 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: pyfuse3.RequestContext) -> None:
-        raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+        if name not in _PINS:
+            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+        await self._extended.set(inode, _text(name), value)
 
     @guarded
     async def removexattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
-        raise pyfuse3.FUSEError(errno.ENODATA if name.startswith(_USER) else errno.EOPNOTSUPP)
+        if name not in _PINS:
+            raise pyfuse3.FUSEError(errno.ENODATA if name.startswith(_USER) else errno.EOPNOTSUPP)
+        await self._extended.remove(inode, _text(name))
 
     # The whole
 
