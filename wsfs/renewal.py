@@ -23,7 +23,7 @@ import trio
 from wsfs.api import oauth
 from wsfs.api.auth import AdminKey, Application, Credentials, TokenPair
 from wsfs.api.errors import ApiError, LoginRefused
-from wsfs.secrets import LOCK_SECONDS, Busy, Login, SecretsError, Vault
+from wsfs.secrets import LOCK_SECONDS, Busy, Login, SecretsError, Vault, short_name
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ class Renewer:
 
     def advice(self) -> str:
         """What a person can do about a dead login, in a sentence."""
-        return f"{self.dead}: log in again with `wsfs login {self._base_url}`"
+        return f"{self.dead}: log in again with `wsfs login {short_name(self._base_url)}`"
 
     def _changed(self) -> bool:
         return self._vault.stamp(self._base_url) != self._stamp

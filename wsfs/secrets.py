@@ -164,7 +164,7 @@ class Vault:
             if text is None:
                 raise SecretsError(
                     f"the keyring doesn't hold the login of {_account(base_url)} any more; log in again with "
-                    f"`wsfs login {_short(base_url)}`"
+                    f"`wsfs login {short_name(base_url)}`"
                 )
             secret = _parsed(text)
         else:
@@ -174,7 +174,7 @@ class Vault:
         except (KeyError, TypeError, ValueError):
             raise SecretsError(
                 f"the login in {self._path(base_url)} can't be read; log in again with "
-                f"`wsfs login {_short(base_url)}`"
+                f"`wsfs login {short_name(base_url)}`"
             ) from None
 
     def store(self, login: Login, *, keyring: bool | None = None) -> Login:
@@ -353,7 +353,7 @@ def _account(base_url: str) -> str:
     return urlsplit(base_url).netloc
 
 
-def _short(base_url: str) -> str:
+def short_name(base_url: str) -> str:
     """The account as it is typed."""
     host = _account(base_url)
     return host.removesuffix(".worksection.com") if host.endswith(".worksection.com") else base_url

@@ -14,7 +14,19 @@ from wsfs.cli.errors import UserError, say
 from wsfs.config import ConfigError
 from wsfs.control import ControlError
 
-COMMANDS = ("mount", "umount", "flush", "status", "uploads", "refresh", "demo", "emulator")
+COMMANDS = (
+    "login",
+    "logout",
+    "accounts",
+    "mount",
+    "umount",
+    "flush",
+    "status",
+    "uploads",
+    "refresh",
+    "demo",
+    "emulator",
+)
 
 
 class Commands(click.Group):
