@@ -52,6 +52,20 @@ class FakeControls:
         await trio.lowlevel.checkpoint()
         return {"refreshed": path}
 
+    async def pin(self, path: str | None, progress: Progress) -> dict[str, Any]:
+        await progress({"directories": 1})
+        return {"pinned": path}
+
+    def unpin(self, path: str | None) -> dict[str, Any]:
+        return {"unpinned": path}
+
+    def cache(self) -> dict[str, Any]:
+        return {"pinned": []}
+
+    async def clear_cache(self) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return {"freed": 5}
+
     def stop(self) -> None:
         self.stopped.set()
 
@@ -78,6 +92,10 @@ async def test_each_command_gets_its_answer(path: Path) -> None:
         assert await ask(path, "status") == {"account": "acme", "at": "/mnt"}
         assert await ask(path, "send", within="/Website/a.txt") == {"sent": "/Website/a.txt"}
         assert await ask(path, "refresh") == {"refreshed": None}
+        assert await ask(path, "pin", within="/Website") == {"pinned": "/Website"}
+        assert await ask(path, "unpin") == {"unpinned": None}
+        assert await ask(path, "cache") == {"pinned": []}
+        assert await ask(path, "clear_cache") == {"freed": 5}
         assert await ask(path, "refresh", within="/Сайт") == {"refreshed": "/Сайт"}
 
 

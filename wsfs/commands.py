@@ -233,7 +233,7 @@ class Commands:
         return result
 
     def unpin(self, path: str | None) -> dict[str, Any]:
-        """Let what lies at `path` be evicted again; without one, also what isn't known any more. Raises ControlError."""
+        """Let what lies at `path` be evicted again; at the root, also what is gone. Raises ControlError."""
         if path in (None, "/"):
             files = [(id, size) for id, size, _ in self._pins.pinned()]
         else:

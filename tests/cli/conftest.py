@@ -84,6 +84,20 @@ class FakeDrive:
         await trio.lowlevel.checkpoint()
         return self._answer("refresh", path)
 
+    async def pin(self, path: str | None, progress: Progress) -> dict[str, Any]:
+        await progress({"files": 2, "files_done": 1, "bytes": 100, "bytes_done": 50, "requests_left": 1})
+        return self._answer("pin", path)
+
+    def unpin(self, path: str | None) -> dict[str, Any]:
+        return self._answer("unpin", path)
+
+    def cache(self) -> dict[str, Any]:
+        return self._answer("cache")
+
+    async def clear_cache(self) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return self._answer("clear_cache")
+
     def stop(self) -> None:
         self.calls.append(("stop", None))
         if self.unmounts_when_stopped:

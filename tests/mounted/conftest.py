@@ -22,7 +22,7 @@ TEST_SECONDS = 150.0
 Mounter = Callable[..., Mount]
 
 #: For mounts in which requests are counted: nothing is asked for that nobody wants.
-QUIET = "crawl=no,poll=3600"
+QUIET = "crawl=no,prefetch=no,poll=3600"
 
 _live: list[Mount] = []
 

@@ -191,6 +191,10 @@ class Mount:
         """What the command line asks of the mount, without the command line."""
         return control.call(self.socket, command, within=within)
 
+    def pinned(self) -> None:
+        """Wait until everything that is pinned is there."""
+        eventually(lambda: not self.ask("cache")["to_be_fetched"], "all that is pinned is fetched")
+
     def settled(self) -> None:
         """Wait until nothing is pending any more."""
         eventually(lambda: not self.ask("uploads")["files"], "all uploads are done")

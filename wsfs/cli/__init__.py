@@ -24,6 +24,9 @@ COMMANDS = (
     "status",
     "uploads",
     "refresh",
+    "pin",
+    "unpin",
+    "cache",
     "demo",
     "emulator",
 )
