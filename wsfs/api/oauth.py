@@ -19,7 +19,7 @@ from wsfs import __version__
 from wsfs.api import answers, errors
 from wsfs.api.account import is_loopback
 from wsfs.api.auth import Application, TokenPair, UserToken, guard_logs, redact
-from wsfs.api.wire import translated
+from wsfs.api.wire import Pieces, translated
 
 guard_logs()
 
@@ -123,7 +123,7 @@ async def _ask(
     error: errors.ApiError
     try:
         with trio.move_on_after(deadline):
-            status, headers, body = await _post(url, form, transport)
+            status, headers, body = await _post(url, form, deadline, transport)
             return _pair(status, headers, body, asked)
         error = errors.TimedOut(f"nothing came for {deadline:g} s")
     except httpx.HTTPError as caught:
@@ -136,7 +136,7 @@ async def _ask(
 
 
 async def _post(
-    url: str, form: Mapping[str, str], transport: httpx.AsyncBaseTransport | None
+    url: str, form: Mapping[str, str], deadline: float, transport: httpx.AsyncBaseTransport | None
 ) -> tuple[int, httpx.Headers, bytes]:
     async with (
         httpx.AsyncClient(
@@ -149,14 +149,22 @@ async def _post(
             "POST",
             url,
             data=dict(form),
-            headers={"User-Agent": f"wsfs/{__version__}", "Accept": "application/json"},
+            headers={
+                "User-Agent": f"wsfs/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
         ) as response,
     ):
         body = b""
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > LONGEST_ANSWER:
-                raise errors.BadAnswer(f"more than {LONGEST_ANSWER} bytes")
+        pieces = Pieces(response, deadline, redact)
+        try:
+            while (piece := await pieces.next()) is not None:
+                body += piece
+                if len(body) > LONGEST_ANSWER:
+                    raise errors.BadAnswer(f"more than {LONGEST_ANSWER} bytes")
+        finally:
+            await pieces.aclose()
         return response.status_code, response.headers, body
 
 

@@ -1,0 +1,281 @@
+"""`wsfs login`, `logout` and `accounts` as a person uses them: processes, a browser, and HTTPS on both sides."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from wsfs.api.auth import AdminKey, TokenPair
+from wsfs.cli import certificate
+from wsfs.emulator.account import Account
+from wsfs.emulator.emulator import Emulator
+from wsfs.emulator.server import serve
+from wsfs.secrets import Vault
+
+BROWSER = """\
+import pathlib, ssl, sys, urllib.error, urllib.request
+context = ssl._create_unverified_context()  # the person said: go on
+pages = ""
+for old, new in {exchanged!r}:
+    try:
+        address = sys.argv[1].replace(old, new)
+        with urllib.request.urlopen(address, context=context, timeout=20) as answer:
+            pages += answer.geturl() + "\\n" + answer.read().decode()
+    except urllib.error.HTTPError as error:
+        pages += str(error) + error.read().decode()
+    pathlib.Path({out!r}).write_text(pages)
+"""
+
+
+class Desk:
+    """A person's computer: its configuration, its browser, and the command line."""
+
+    def __init__(self, home: Path, emulator: Emulator) -> None:
+        self.home = home
+        self.emulator = emulator
+        self.seen = home / "seen"
+        self.vault = Vault(home / "config/wsfs/logins")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("WSFS_") and "DISPLAY" not in k},
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_DATA_HOME": str(home / "share"),
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "SSL_CERT_FILE": str(home / "certificate.pem"),
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "COLUMNS": "200",
+        }
+        self.configure()
+
+    def configure(self, **changed: object) -> None:
+        """Write the configuration that an administrator hands out."""
+        oauth = self.emulator.oauth
+        said = {
+            "client_id": oauth.client_id,
+            "client_secret": oauth.client_secret,
+            "login_port": self.port,
+        } | changed
+        path = self.home / "config/wsfs/config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text("[defaults]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in said.items()))
+
+    def browser(self, *exchanged: tuple[str, str]) -> None:
+        """Have a browser whose person agrees; for each text that is exchanged in the address it goes once more."""
+        script = self.home / "browser.py"
+        script.write_text(BROWSER.format(out=str(self.seen), exchanged=[*exchanged, ("", "")]))
+        self.env["BROWSER"] = f"{sys.executable} {script} %s"
+
+    async def wsfs(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
+        """What a command prints; its exit code has to be `code`."""
+        with trio.fail_after(60):
+            done = await trio.run_process(
+                [sys.executable, "-m", "wsfs", *arguments],
+                env=self.env,
+                stdin=stdin,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+            )
+        told = done.stdout.decode() + done.stderr.decode()
+        assert done.returncode == code, told
+        return told
+
+    def pair(self) -> TokenPair:
+        """The tokens that are kept."""
+        login = self.vault.load(self.emulator.url)
+        assert login is not None and isinstance(login.secret, TokenPair)
+        return login.secret
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    tls = certificate.make(tmp_path)
+    account = Account()
+    emulator = Emulator(account, rate=0)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: serve(emulator, tls=tls, task_status=task_status))
+        yield Desk(tmp_path, emulator)
+        nursery.cancel_scope.cancel()
+    account.close()
+
+
+async def test_a_login_in_the_browser(desk: Desk) -> None:
+    assert desk.emulator.url.startswith("https://")
+    desk.browser()
+    told = await desk.wsfs("login", desk.emulator.url)
+    owner = desk.emulator.account.owner
+    assert (
+        f"Logged in to {desk.emulator.url.removeprefix('https://')} as {owner.name} <{owner.email}>" in told
+    )
+    assert "warns that the connection isn't private" in told
+    assert "which only you can read" in told
+    url, _, page = desk.seen.read_text().partition("\n")
+    assert url.startswith(f"https://127.0.0.1:{desk.port}/?code=")
+    assert "You can close this window" in page
+    assert desk.emulator.oauth.user_of(desk.pair().access.token, "get_projects") is owner
+    assert desk.pair().refresh not in told
+
+
+async def test_without_a_name_it_is_the_only_account_that_is_configured(desk: Desk) -> None:
+    path = desk.home / "config/wsfs/config.toml"
+    path.write_text(path.read_text() + f"[accounts.mine]\naddress = {json.dumps(desk.emulator.url)}\n")
+    desk.browser()
+    assert "Logged in" in await desk.wsfs("login")
+
+
+@pytest.mark.parametrize("what", ["address", "query", "code"])
+async def test_a_pasted_address_or_code_does_as_well(desk: Desk, what: str) -> None:
+    code = "0"
+
+    async def paste(process: trio.Process) -> None:
+        nonlocal code
+        assert process.stdout is not None and process.stdin is not None
+        shown = b""
+        while b"/oauth2/authorize?" not in shown or b"\n\n" not in shown.partition(b"/oauth2/")[2]:
+            shown += await process.stdout.receive_some()
+        address = next(line.strip() for line in shown.decode().splitlines() if "/oauth2/authorize?" in line)
+        end = await trio.to_thread.run_sync(redirect_of, address, desk.home / "certificate.pem")
+        query = end.partition("?")[2]
+        code = query.partition("code=")[2].partition("&")[0]
+        pasted = {"address": end, "query": query, "code": code}[what]
+        await process.stdin.send_all(f"nonsense nonsense\n{pasted}\n".encode())
+
+    async with trio.open_nursery() as nursery:
+        process: trio.Process = await nursery.start(
+            functools.partial(
+                trio.run_process,
+                [sys.executable, "-m", "wsfs", "login", desk.emulator.url],
+                env=desk.env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        with trio.fail_after(60):
+            await paste(process)
+    assert desk.emulator.oauth.user_of(desk.pair().access.token, "me") is desk.emulator.account.owner
+
+
+def redirect_of(address: str, certificate_path: Path) -> str:
+    """Where a browser that agrees is sent to, without going there."""
+    context = ssl.create_default_context(cafile=certificate_path)
+    return httpx.get(address, verify=context, timeout=20).headers["location"]
+
+
+async def test_another_login_is_not_taken_for_this_one(desk: Desk) -> None:
+    desk.browser(("state=", "state=another"))
+    told = await desk.wsfs("login", desk.emulator.url)
+    pages = desk.seen.read_text()
+    assert "400" in pages and "of another login" in pages
+    assert "Logged in" in told  # by the browser's second try, which was the right one
+
+
+async def test_a_wrong_client_secret_is_said_without_showing_it(desk: Desk) -> None:
+    desk.configure(client_secret="wrong-secret-1234")
+    desk.browser()
+    told = await desk.wsfs("login", desk.emulator.url, code=1)
+    assert "client id and secret" in told
+    assert "wrong-secret-1234" not in told
+    assert desk.vault.entries() == []
+
+
+async def test_without_an_application_the_way_to_one_is_told(desk: Desk) -> None:
+    (desk.home / "config/wsfs/config.toml").unlink()
+    assert "ask your administrator" in await desk.wsfs("login", desk.emulator.url, code=1)
+
+
+async def test_half_an_application_is_an_error(desk: Desk) -> None:
+    path = desk.home / "config/wsfs/config.toml"
+    path.write_text('[defaults]\nclient_id = "abc"\n')
+    assert "client_secret isn't" in await desk.wsfs("login", desk.emulator.url, code=1)
+
+
+async def test_accounts_and_logout(desk: Desk) -> None:
+    desk.browser()
+    await desk.wsfs("login", desk.emulator.url)
+    told = await desk.wsfs("accounts")
+    owner = desk.emulator.account.owner
+    host = desk.emulator.url.removeprefix("https://")
+    assert host in told and owner.name in told and "later with each use" in told
+    (row,) = json.loads(await desk.wsfs("accounts", "--json"))
+    assert row["login"] == "oauth" and row["ends"] and row["kept_in"].endswith(".json")
+    assert f"Logged out of {host}" in await desk.wsfs("logout")
+    assert "No account is known" in await desk.wsfs("accounts")
+    assert "no login" in await desk.wsfs("logout", code=1)
+    assert list((desk.home / "config").rglob("*.json")) == []
+
+
+async def test_an_api_key_is_typed_unseen_and_tried(desk: Desk) -> None:
+    key = desk.emulator.api_key
+    command = [sys.executable, "-m", "wsfs", "login", desk.emulator.url, "--api-key"]
+    code, told = await trio.to_thread.run_sync(typed, command, desk.env, "f" * 32)
+    assert code == 1 and "doesn't accept the API key" in told and "ffff" not in told
+    assert desk.vault.entries() == []
+    code, told = await trio.to_thread.run_sync(typed, command, desk.env, key)
+    assert code == 0 and "Logged in" in told and key not in told
+    login = desk.vault.load(desk.emulator.url)
+    assert login is not None and login.secret == AdminKey(key)
+    assert desk.emulator.count(result="ok") == 1
+
+
+def typed(command: list[str], env: dict[str, str], text: str) -> tuple[int, str]:
+    """Run a command at a terminal of its own and type a line when it asks; its exit code and what is seen."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        command,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while b"API key for" not in seen:
+            seen += os.read(ours, 4096)
+        while termios.tcgetattr(ours)[3] & termios.ECHO:
+            time.sleep(0.01)
+        os.write(ours, text.encode() + b"\n")
+        while piece := os.read(ours, 4096):
+            seen += piece
+    except OSError:  # the terminal's other end is closed
+        pass
+    finally:
+        os.close(ours)
+    return process.wait(20), seen.decode()
+
+
+async def test_nothing_that_is_secret_can_be_read_by_others(desk: Desk) -> None:
+    desk.browser()
+    told = await desk.wsfs("login", desk.emulator.url)
+    pair = desk.pair()
+    secrets = [pair.access.token, pair.refresh, desk.emulator.oauth.client_secret]
+    assert not any(secret in told for secret in secrets)
+    holders = set()
+    for path in desk.home.rglob("*"):
+        if path.is_file() and any(secret.encode() in path.read_bytes() for secret in secrets):
+            holders.add(path)
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+    assert len(holders) == 2  # the login, and the configuration with the client's secret
+    for path in holders:
+        assert path.parent.name != "logins" or stat.S_IMODE(path.parent.stat().st_mode) == 0o700
