@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from wsfs.api.pacing import Lane
+from wsfs.fuse import callers
 from wsfs.fuse.callers import lane_of_process
 
 
@@ -53,3 +54,27 @@ def test_who_is_unknown_or_gone_is_a_person() -> None:
         process.wait()
     assert lane_of_process(process.pid) is Lane.PERSON
     assert lane_of_process(0) is Lane.PERSON
+
+
+def test_a_process_that_opens_file_after_file_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def look(pid: int) -> Lane:
+        looked.append(pid)
+        return Lane.BACKGROUND if pid == 2 else Lane.PERSON
+
+    now = 100.0
+    monkeypatch.setattr(callers, "lane_of_process", look)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    lanes = callers.Lanes()
+    assert [lanes.of(1), lanes.of(1), lanes.of(2), lanes.of(2), lanes.of(1)] == [
+        Lane.PERSON,
+        Lane.PERSON,
+        Lane.BACKGROUND,
+        Lane.BACKGROUND,
+        Lane.PERSON,
+    ]
+    assert looked == [1, 2, 1]
+    now += callers.Lanes.MEMORY
+    assert lanes.of(1) is Lane.PERSON
+    assert looked == [1, 2, 1, 1]

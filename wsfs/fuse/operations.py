@@ -22,7 +22,7 @@ from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import DirectoryHandle, FileHandle, SpooledHandle
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
-from wsfs.fuse.callers import is_being_killed, lane_of_process
+from wsfs.fuse.callers import Lanes, is_being_killed
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.notify import Notifier
 from wsfs.tree.nodes import File, Node
@@ -71,8 +71,12 @@ def _text(name: bytes) -> str:
     return os.fsdecode(name)
 
 
+_lanes = Lanes()
+
+
 def _caller(ctx: pyfuse3.RequestContext) -> Caller:
-    return Caller(ctx.pid, ctx.uid, ctx.gid, lane_of_process(ctx.pid))
+    pid = ctx.pid
+    return Caller(pid, ctx.uid, ctx.gid, _lanes.of(pid))
 
 
 class Operations(pyfuse3.Operations):
