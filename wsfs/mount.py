@@ -46,7 +46,7 @@ from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
 from wsfs.drive.titles import Titles
-from wsfs.fuse.limits import MAX_TASKS, raise_background_limit
+from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
 from wsfs.renewal import Renewer
@@ -355,6 +355,7 @@ async def _until_unmounted(
             # Whoever looks at the mount has to do so beside the task that serves it.
             device = await trio.to_thread.run_sync(_device, mountpoint, abandon_on_cancel=True)
             await trio.to_thread.run_sync(raise_background_limit, device)
+            await trio.to_thread.run_sync(raise_read_ahead, device)
             try:
                 await serving.start(serve_control, commands, control_path(settings.mountpoint))
             except (ControlError, OSError) as error:
