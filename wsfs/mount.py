@@ -36,7 +36,7 @@ from wsfs.content.fetch import Content
 from wsfs.content.pins import Pins
 from wsfs.content.policy import Policy
 from wsfs.control import ControlError, control_path, serve_control
-from wsfs.drive.adoption import Adoption, drop_key, in_flight
+from wsfs.drive.adoption import Adoption, drop_key, is_twin
 from wsfs.drive.attributes import Ownership
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Drive
@@ -165,6 +165,7 @@ async def _serve(
         LayoutOptions(done=settings.done, folders=settings.folders),
         aliases=lambda kind, id: (found := alias(kind, id)) and found.inode,
         timestamps=lambda kind, id: (found := alias(kind, id)) and found.mtime_ns,
+        twin=functools.partial(is_twin, spool),
     )
     notifier = Notifier()
     publisher = Publisher(tree, notifier.tell)
@@ -172,7 +173,6 @@ async def _serve(
         tree,
         timezone=settings.timezone,
         drop_title=settings.drop_title if settings.drop else None,
-        in_flight=functools.partial(in_flight, spool, tree),
         remembered_drop=lambda project_id: store.get(drop_key(project_id)),
         changed=publisher.publish,
     )

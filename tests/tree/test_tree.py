@@ -225,7 +225,7 @@ def test_what_a_listing_brought_of_a_new_directory_comes_into_it() -> None:
     tree.set_attachments(("task", 10), [AttachmentRecord(20, "a", 1)])
     other = tree.tasks[10].inode
     tree.add_local(LOCAL + 2, other, "late", is_directory=False)
-    assert tree.adopt_directory(LOCAL, ("task", 10), 1, 0, "new") == other
+    tree.adopt_directory(LOCAL, ("task", 10), 1, 0, "new")
     names = ("", "/pending", "/sub", "/Done", "/Done/old", "/a", "/late")
     assert paths(tree.root) == {"/P", "/Q"} | {f"/P/new{name}" for name in names}
     assert tree.get(other) is None
@@ -237,6 +237,21 @@ def test_the_same_of_a_project() -> None:
     tree.add_local(LOCAL, tree.root.inode, "new", is_directory=True)
     tree.set_projects([ProjectRecord(1, "P"), ProjectRecord(3, "new")])
     tree.set_tasks([TaskRecord(10, 3, "sub"), TaskRecord(11, 3, "old", 0, True)], 3)
-    assert tree.adopt_directory(LOCAL, ("project", 3), 3, 0, "new") == 13
+    tree.adopt_directory(LOCAL, ("project", 3), 3, 0, "new")
+    assert tree.get(13) is None
     assert paths(tree.root) == {"/P", "/new", "/new/sub", "/new/Done", "/new/Done/old"}
     assert tree.projects[3].inode == LOCAL
+
+
+def test_an_alias_that_is_recorded_before_the_pending_node_turns_pushes_nobody_out() -> None:
+    aliases: dict[tuple[Kind, int], int] = {}
+    tree = Tree(aliases=lambda kind, id: aliases.get((kind, id)))
+    tree.set_projects([ProjectRecord(1, "P")])
+    tree.set_tasks([TaskRecord(10, 1, "task")], 1)
+    pending = tree.add_local(LOCAL, tree.tasks[10].inode, "a", is_directory=False)
+    aliases[Kind.ATTACHMENT, 20] = LOCAL
+    tree.set_attachments(("task", 10), [AttachmentRecord(20, "a", 1)])
+    assert tree.get(LOCAL) is pending
+    assert len(tree.tasks[10].names) == 2
+    tree.adopt_file(LOCAL, ("task", 10), AttachmentRecord(20, "a", 1))
+    assert {name: node.inode for name, node in tree.tasks[10].names.items()} == {"a": LOCAL}

@@ -14,14 +14,15 @@ from typing import Any, Protocol
 
 import trio
 
+from wsfs.api.errors import ApiError
 from wsfs.api.models import File, Project, Ref, Task
 from wsfs.api.pacing import Lane
 from wsfs.content.errors import ContentError
 from wsfs.drive.filesystem import Drive
 from wsfs.drive.population import Population
 from wsfs.tree.inodes import Kind
-from wsfs.tree.layout import Tree
-from wsfs.tree.nodes import Directory, Owner
+from wsfs.tree.nodes import Directory, Node, Owner
+from wsfs.tree.nodes import File as FileNode
 from wsfs.uploads.hooks import (
     Destination,
     ProjectDestination,
@@ -29,6 +30,7 @@ from wsfs.uploads.hooks import (
     SentBatch,
     TaskDestination,
 )
+from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import IN_FLIGHT
 
@@ -50,6 +52,7 @@ class Taught(Protocol):
     def task_created(self, task: Task) -> None: ...
     def project_created(self, project: Project) -> None: ...
     async def reload_tasks(self, project_id: int, lane: Lane) -> None: ...
+    async def refresh(self, owner: Owner | None, lane: Lane = Lane.PERSON) -> None: ...
 
 
 class Adopting(Protocol):
@@ -109,30 +112,44 @@ class Adoption:
         return self._population.drop_of(project_id)
 
     def changed(self, inode: int) -> None:
-        """Have the kernel ask anew for a pending node."""
+        """Have the kernel ask anew for a pending node; and see whether what it hid is another's after all."""
         self._drive.publisher.changed(inode)
+        self._tree.unveil()
+        self._drive.publisher.publish()
 
     async def sent(self, result: SentBatch) -> None:
-        """Remember what became of each node, move the bytes, and at last turn the nodes, in one step."""
+        """Remember for ever what becomes of each node, move the bytes, and at last turn the nodes, in one step."""
+        owner = _owner(result)
         for inode, (kind, id) in result.created.items():
             await self._memory.add_alias(Kind.PROJECT if kind == "project" else Kind.TASK, id, inode)
         for inode, file in result.files.items():
-            mtime_ns = result.nodes[inode].mtime_ns
-            await self._memory.add_alias(Kind.ATTACHMENT, file.id, inode, mtime_ns)
             await self._keep_bytes(file, result.paths[inode])
         if result.drop_task and result.task_id is not None and result.project_id is not None:
             await self._memory.set(drop_key(result.project_id), result.task_id)
-        # From here on nothing waits.
+        if owner is not None and result.all_files is None and self._catalog.knows_files(owner):
+            await self._list_anew(owner)
+        await self._remember_files(result)
+        # From here on nothing waits: no listing and no open sees half of it.
         self._turn_directories(result)
-        self._turn_files(result)
+        if owner is not None:
+            self._turn_files(result, owner)
+        self._tree.unveil()
         self._drive.publisher.publish()
+
+    async def _remember_files(self, result: SentBatch) -> None:
+        """Record the inode and the mtime of each file: what they are when this returns, for a copy that keeps
+        times may set one meanwhile."""
+        told: dict[int, int] = {}
+        while later := [one for one in result.files if told.get(one) != result.nodes[one].mtime_ns]:
+            for inode in later:
+                mtime_ns = told[inode] = result.nodes[inode].mtime_ns
+                await self._memory.add_alias(Kind.ATTACHMENT, result.files[inode].id, inode, mtime_ns)
 
     def _turn_directories(self, result: SentBatch) -> None:
         destination = result.destination
         project_id = result.project_id or 0
         for inode, (kind, id) in result.created.items():
             title = result.nodes[inode].name
-            stamp_ns = result.nodes[inode].mtime_ns
             if kind == "project":
                 self._tree.adopt_directory(inode, ("project", id), id, 0, title)
                 self._catalog.project_created(Project(id=id, name=title, status="active"))
@@ -142,25 +159,30 @@ class Adoption:
                 self._catalog.task_created(_task(id, title, project_id, parent))
             node = self._tree.get(inode)
             if node is not None:
-                node.stamp_ns = max(node.stamp_ns, stamp_ns)
-        if result.drop_task and result.task_id is not None and result.task_id not in self._tree.tasks:
-            self._catalog.task_created(_task(result.task_id, self._drop_title, project_id, 0))
+                node.stamp_ns = max(node.stamp_ns, result.nodes[inode].mtime_ns)
+        if result.drop_task and result.task_id is not None:
+            self._population.remember_drop(project_id, result.task_id)
+            if result.task_id not in self._tree.tasks:
+                self._catalog.task_created(_task(result.task_id, self._drop_title, project_id, 0))
 
-    def _turn_files(self, result: SentBatch) -> None:
-        owner: Owner
-        if result.task_id is not None:
-            owner = ("task", result.task_id)
-        elif result.project_id is not None:
-            owner = ("project", result.project_id)
-        else:
-            return
+    def _turn_files(self, result: SentBatch, owner: Owner) -> None:
         for inode, file in result.files.items():
-            self._tree.adopt_file(inode, owner, self._population.attachment(file))
+            # One that a program has opened for writing meanwhile stays pending; it comes again.
+            if result.leaving(inode):
+                record, mtime_ns = self._population.attachment(file), result.nodes[inode].mtime_ns
+                self._tree.adopt_file(inode, owner, record, mtime_ns)
         if result.all_files is not None:
             self._catalog.files_listed(owner, list(result.all_files))
 
+    async def _list_anew(self, owner: Owner) -> None:
+        """The listing that told the ids was read by an earlier run, and the catalog never saw it."""
+        try:
+            await self._catalog.refresh(owner, Lane.UPLOAD)
+        except ApiError as error:
+            log.info("What was sent before the last start isn't listed anew yet: %s", error)
+
     async def _keep_bytes(self, file: File, path: Path) -> None:
-        """Give the cache a name of its own for the bytes: until the nodes turn, the spool's may be opened."""
+        """Give the cache a name of its own for the bytes: the spool's may still be open."""
         link = path.with_name(f"{path.name}.adopted")
         try:
             await trio.to_thread.run_sync(_link, path, link)
@@ -172,22 +194,35 @@ class Adoption:
                 link.unlink(missing_ok=True)
 
 
-def in_flight(spool: Spool, tree: Tree, owner: Owner, file: File) -> bool:
-    """Whether `file`, new in a listing of `owner`, is one of ours that still shows as a pending node.
+def is_twin(spool: Spool, home: int, node: Node) -> bool:
+    """Whether `node`, new in an answer, is one of ours that still shows as a pending node in the directory at
+    inode `home`.
 
-    What was sent is known by name and size until its id is, and by the id then.
+    What is being sent is known by its name (a file by its size too) until its id is, and by the id then.
     """
-    directory = tree.owner_directory(owner)
-    if directory is None:
+    pending = spool.child(home, node.title)
+    if not isinstance(node, FileNode):
+        return pending is not None and pending.is_dir and pending.state in IN_FLIGHT
+    candidates = [] if pending is None else [pending]
+    if spool.batches:
+        candidates += [one for one in spool.shadows.values() if one.parent == home]
+        candidates += [one for one in spool.children(home) if one.remote_id == node.id]
+    return any(_became(one, node) for one in candidates)
+
+
+def _became(pending: Spooled, node: FileNode) -> bool:
+    if pending.is_dir or pending.state not in IN_FLIGHT:
         return False
-    for node in spool.children(directory.inode):
-        if node.state not in IN_FLIGHT or node.is_dir:
-            continue
-        if node.remote_id == file.id:
-            return True
-        if node.remote_id is None and (node.name, node.size) == (file.name, file.size):
-            return True
-    return False
+    if pending.remote_id is not None:
+        return pending.remote_id == node.id
+    return (pending.name, pending.size) == (node.title, node.size)
+
+
+def _owner(result: SentBatch) -> Owner | None:
+    """Whose the files of a batch are."""
+    if result.task_id is not None:
+        return ("task", result.task_id)
+    return None if result.project_id is None else ("project", result.project_id)
 
 
 def _link(path: Path, link: Path) -> None:

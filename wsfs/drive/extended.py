@@ -52,7 +52,11 @@ class ExtendedAttributes:
 
     def names(self, inode: int) -> list[str]:
         """The names that `get` answers for this node; costs nothing. Raises NoSuchName."""
-        return list(_NAMES.get(self._drive.node(inode).kind, ()))
+        node = self._drive.node(inode)
+        names = _NAMES.get(node.kind, ())
+        # What is known to be missing isn't named: `getfattr -d` would complain of it.
+        known = isinstance(node, Directory) or (isinstance(node, File) and node.dated)
+        return [name for name in names if name != AUTHOR or node.author or not known]
 
     async def get(self, inode: int, name: str, caller: Caller) -> bytes:
         """The value of one attribute, UTF-8. Raises NoAttribute, NoSuchName, and the API's errors where an
@@ -89,9 +93,11 @@ class ExtendedAttributes:
         if name == AUTHOR:
             return node.author or None
         if name == DATE:
-            if not node.stamp_ns:
+            # The service's own date: an uploaded file's mtime is the one that it was given here.
+            stamp_ns = node.date_ns if isinstance(node, File) else node.stamp_ns
+            if not stamp_ns:
                 return None
-            moment = datetime.datetime.fromtimestamp(node.stamp_ns // 1_000_000_000, self._timezone)
+            moment = datetime.datetime.fromtimestamp(stamp_ns // 1_000_000_000, self._timezone)
             return moment.strftime("%Y-%m-%d %H:%M")
         if name == STATUS:
             return node.status if isinstance(node, Directory) else None

@@ -57,7 +57,7 @@ class Known(Protocol):
     async def need_tasks(self, project_id: int, lane: Lane) -> None: ...
     async def need_files(self, owner: Owner, lane: Lane) -> None: ...
     async def need_details(self, owner: Owner, lane: Lane) -> None: ...
-    def looked(self) -> None: ...
+    def looked(self, owner: Owner | None = None) -> None: ...
 
 
 class Contents(Protocol):
@@ -222,7 +222,8 @@ class Drive:
         """
         directory = self.directory(inode)
         if caller.lane is Lane.PERSON:
-            self.catalog.looked()
+            owners = self.tree.owners_in(directory)
+            self.catalog.looked(owners[0] if owners else None)
         try:
             await self._fill(directory, caller.lane)
         except NotFound as error:
@@ -231,6 +232,8 @@ class Drive:
             if not self._anything_known(directory):
                 raise
             log.info("%s shows what was known: %s", directory.path(), error)
+        if self.tree.get(inode) is not directory:
+            raise errors.NoSuchName(f"inode {inode} is gone")
         return DirectoryHandle(directory, list(directory.names.items()))
 
     def entry(self, handle: DirectoryHandle, index: int) -> tuple[str, Node] | None:

@@ -19,7 +19,7 @@ from wsfs.drive.handles import FileHandle, SpooledHandle
 from wsfs.tree.inodes import Kind, is_local
 from wsfs.tree.layout import CONTROL_NAME, DONE_NAME
 from wsfs.tree.nodes import Directory, File, Node, Owner
-from wsfs.uploads.noise import is_refused_directory
+from wsfs.uploads.noise import is_noise, is_refused_directory
 from wsfs.uploads.states import IN_FLIGHT
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Namespace:
         """
         directory = self._writable(parent)
         self._check_name(directory, name)
-        self._check_file_place(directory)
+        self._check_file_place(directory, name)
         spooled = await self._spool.create(parent, name, mode & 0o7777, caller.uid, caller.gid)
         node = self._tree.add_local(
             spooled.inode, parent, name, is_directory=False, stamp_ns=spooled.mtime_ns
@@ -82,7 +82,7 @@ class Namespace:
         assert isinstance(node, File)
         handle = SpooledHandle(node, self._spool.open(spooled.inode, write=write, pid=caller.pid))
         self._drive.opened(node)
-        self._done(directory, (parent, name))
+        self._done(directory, (parent, name, node))
         return node, handle
 
     async def make_directory(self, parent: int, name: str, mode: int, caller: Caller) -> Node:
@@ -95,7 +95,7 @@ class Namespace:
         self._check_directory_place(directory, name)
         spooled = await self._spool.mkdir(parent, name, mode & 0o7777, caller.uid, caller.gid)
         node = self._tree.add_local(spooled.inode, parent, name, is_directory=True, stamp_ns=spooled.mtime_ns)
-        self._done(directory, (parent, name))
+        self._done(directory, (parent, name, node))
         return node
 
     # Taking away
@@ -156,14 +156,13 @@ class Namespace:
         if isinstance(node, Directory):
             self._check_directory_place(target, new_name, moved=node)
         else:
-            self._check_file_place(target)
+            self._check_file_place(target, new_name)
         await self._spool.rename(node.inode, new_parent, new_name, replace=replace)
         if replaced is not None:
             self._tree.remove_local(replaced.inode)
-        if self._tree.get(node.inode) is node and node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
-            self._tree.move_local(node.inode, new_parent, new_name)
-        self._done(directory, (parent, name))
-        self._done(target, (parent, name), (new_parent, new_name))
+        self._tree.move_local(node.inode, new_parent, new_name)
+        self._tree.touch(directory, self._now_ns())
+        self._done(target, (parent, name, None), (new_parent, new_name, node))
 
     async def _new_title(
         self, directory: Directory, node: Node, target: Directory, new_name: str, caller: Caller
@@ -171,6 +170,7 @@ class Namespace:
         if target is not directory:
             raise errors.NotPermitted(f"{node.path()}: Worksection's API can't move a task or project")
         self._check_name(directory, new_name, replacing=True)
+        self._check_not_done(directory, new_name)
         if new_name in directory.names:
             if directory.names[new_name] is node:
                 return
@@ -180,7 +180,7 @@ class Namespace:
         if self._tree.get(node.inode) is node:
             name = node.name
             self._tree.retitle(node.inode, new_name)
-            self._done(directory, (directory.inode, name), (directory.inode, new_name))
+            self._done(directory, (directory.inode, name, None), (directory.inode, new_name, node))
 
     # Attributes
 
@@ -222,7 +222,7 @@ class Namespace:
                 atime_ns=atime_ns,
                 mtime_ns=mtime_ns,
             )
-        node.stamp_ns = spooled.mtime_ns
+        self._date(node, spooled.mtime_ns)
 
     # Writing
 
@@ -249,7 +249,7 @@ class Namespace:
         by a signal, so that what it wrote is probably not whole."""
         if isinstance(handle, SpooledHandle):
             await self._spool.flush(handle.spooled, killed=killed)
-            handle.node.stamp_ns = handle.spooled.opened.node.mtime_ns
+            self._date(handle.node, handle.spooled.opened.node.mtime_ns)
 
     async def synchronise(self, handle: FileHandle) -> None:
         """fsync."""
@@ -281,8 +281,16 @@ class Namespace:
         if name in directory.names and not replacing:
             raise errors.NameExists(f"{self._drive.path(directory.inode, name)} is there already")
 
-    def _check_file_place(self, directory: Directory) -> None:
-        if directory.kind is Kind.PROJECT and not self._permissions.drop:
+    def _check_not_done(self, directory: Directory, name: str) -> None:
+        """Where done tasks have a directory of their own, its name is kept free."""
+        shown = self._tree.options.done == "folder" and directory.kind in (Kind.PROJECT, Kind.TASK)
+        if shown and name == DONE_NAME:
+            raise errors.NotPermitted(f"{name} is the name of the directory of done tasks")
+
+    def _check_file_place(self, directory: Directory, name: str) -> None:
+        self._check_not_done(directory, name)
+        # What is never uploaded may lie anywhere where files may.
+        if directory.kind is Kind.PROJECT and not self._permissions.drop and not is_noise(name):
             raise errors.NotPermitted(
                 f"{directory.path()}: files on a project are refused by the option drop=no"
             )
@@ -303,8 +311,7 @@ class Namespace:
             raise errors.NotPermitted(f"{directory.path()}: tasks can be made in projects and tasks only")
         elif not self._permissions.mkdir:
             raise errors.NotPermitted("new tasks are refused by the option mkdir=no")
-        if directory.kind in (Kind.PROJECT, Kind.TASK) and name == DONE_NAME:
-            raise errors.NotPermitted(f"{name} is the name of the directory of done tasks")
+        self._check_not_done(directory, name)
         depth = self._tree.depth(directory) + (directory is not self._tree.root) * (1 + _height(moved))
         if depth > MAX_TASK_DEPTH:
             raise errors.NotPermitted(
@@ -331,13 +338,23 @@ class Namespace:
     async def _remove(self, directory: Directory, node: Node) -> None:
         name = node.name
         await self._spool.remove(node.inode)
-        if node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
-            self._tree.remove_local(node.inode)
-        self._done(directory, (directory.inode, name))
+        self._tree.remove_local(node.inode)
+        self._done(directory, (directory.inode, name, None))
 
-    def _done(self, directory: Directory, *entries: tuple[int, str]) -> None:
+    def _date(self, node: Node, stamp_ns: int) -> None:
+        self._tree.date_local(node.inode, stamp_ns)
+        self._drive.publisher.publish()
+
+    def _done(self, directory: Directory, *entries: tuple[int, str, Node | None]) -> None:
+        """Publish, but for those of `entries` (directory, name, node) that the kernel knows by the call at hand:
+        unless the name has come to mean something else."""
         self._tree.touch(directory, self._now_ns())
-        self._drive.publisher.publish(without=entries)
+        known = []
+        for inode, name, node in entries:
+            place = self._tree.get(inode)
+            if not isinstance(place, Directory) or place.names.get(name) is node:
+                known.append((inode, name))
+        self._drive.publisher.publish(without=tuple(known))
 
 
 def _height(directory: Directory | None) -> int:

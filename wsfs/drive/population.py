@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import datetime
-import logging
 from collections.abc import Callable, Iterable, Iterator
 
 from wsfs.api.models import File, Project, Task, User
 from wsfs.tree.layout import Tree
 from wsfs.tree.nodes import AttachmentRecord, Owner, ProjectRecord, TaskRecord
 
-log = logging.getLogger(__name__)
-
 
 class Population:
     """The catalog's sink: translates what it tells into the tree's records, and calls `changed` after each.
 
     `timezone` is the account's (None: the machine's), in which the service tells its naive times.
-    `in_flight(owner, file)` says whether a file that a listing brings is one of ours which still shows as a
-    pending node: it isn't shown twice. `remembered_drop(project_id)` gives the drop task that this machine
-    made or found before. `drop_title` None: drop tasks are tasks like others.
+    `remembered_drop(project_id)` gives the drop task that this machine made or found before. `drop_title` None:
+    drop tasks are tasks like others.
     """
 
     def __init__(
@@ -28,16 +24,15 @@ class Population:
         *,
         timezone: datetime.tzinfo | None = None,
         drop_title: str | None = None,
-        in_flight: Callable[[Owner, File], bool] = lambda owner, file: False,
         remembered_drop: Callable[[int], int | None] = lambda project_id: None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._tree = tree
         self._timezone = timezone
         self._drop_title = drop_title
-        self._in_flight = in_flight
         self._remembered_drop = remembered_drop
         self._changed = changed
+        self._drops: dict[int, int] = {}
 
     def projects(self, projects: list[Project]) -> None:
         """The complete list of projects."""
@@ -60,11 +55,7 @@ class Population:
 
     def files(self, owner: Owner, files: list[File], complete: bool) -> None:
         """Every file that is known of `owner`."""
-        known = self._tree.attachment_ids(owner)
-        records = [
-            self.attachment(file) for file in files if file.id in known or not self._in_flight(owner, file)
-        ]
-        self._tree.set_attachments(owner, records)
+        self._tree.set_attachments(owner, (self.attachment(file) for file in files))
         self._changed()
 
     def vanished(self, owner: Owner) -> None:
@@ -99,7 +90,7 @@ class Population:
         The lowest id where there are several, so that thirty machines choose the same; a done one is none.
         """
         tree = self._tree
-        remembered = self._remembered_drop(project_id)
+        remembered = self._drops.get(project_id) or self._remembered_drop(project_id)
         if remembered is not None:
             task = tree.tasks.get(remembered)
             if task is not None and task.status != "done" and task.project_id == project_id:
@@ -110,6 +101,12 @@ class Population:
             if task.title == self._drop_title and not task.task_parent and task.status != "done"
         ]
         return min(titled, default=None)
+
+    def remember_drop(self, project_id: int, task_id: int) -> None:
+        """Let `task_id` be the project's drop task, which was just made or filled from here."""
+        self._drops[project_id] = task_id
+        self._find_drop(project_id)
+        self._changed()
 
     def _find_drop(self, project_id: int) -> None:
         if self._drop_title is not None:

@@ -45,7 +45,7 @@ class Tree:
 
     `aliases(kind, id)` gives the inode that overrides the formula, or None: what was uploaded from here keeps
     the number it was made with. `timestamps(kind, id)` likewise gives the mtime in nanoseconds that an
-    uploaded file was given here, or None. `twin(home, node)` says of a task or attachment that is new in the
+    uploaded file was given here, or None. `twin(home, node)` says of a node of the service that is new in the
     directory at inode `home` whether it is a pending node's that still shows there: then it isn't listed until
     that one is adopted, or `unveil` finds it to be another after all.
     """
@@ -159,6 +159,7 @@ class Tree:
             project.project_id = record.id
             self.projects[record.id] = project
             self._enter(project)
+            self._veil(project, self.root, ("project", record.id))
         self._retitle(project, record.title)
         self._date(project, record.stamp_ns)
         project.status, project.author = record.status, record.author
@@ -313,15 +314,14 @@ class Tree:
 
     def adopt_directory(
         self, inode: int, owner: Owner, project_id: int, parent_task: int, title: str
-    ) -> int | None:
+    ) -> None:
         """Turn the pending directory at `inode` into the task or project that it became, in one step.
 
-        Where a listing already brought it under its own number, that node goes and what it holds comes here:
-        returns its inode, where pending nodes may believe to be.
+        Where a listing already brought it under its own number, that node goes and what it holds comes here.
         """
         node = self.by_inode.get(inode)
         if not isinstance(node, Directory) or node.kind is not Kind.LOCAL_DIRECTORY:
-            return None
+            return
         kind, id = owner
         table = self.projects if kind == "project" else self.tasks
         other = table.get(id)
@@ -354,7 +354,6 @@ class Tree:
                 self._replace_task(task)
         self._stale.add(node)
         self._settle()
-        return None if other is None else other.inode
 
     def touch(self, directory: Directory, now_ns: int) -> None:
         """Note that something was done in `directory` here, as its mtime shows."""
@@ -365,7 +364,8 @@ class Tree:
 
     def _inode(self, kind: Kind, id: int) -> int:
         alias = self._aliases(kind, id)
-        return remote_inode(kind, id) if alias is None else alias
+        # While an upload is being adopted its alias is recorded, and the pending node still stands there.
+        return remote_inode(kind, id) if alias is None or alias in self.by_inode else alias
 
     def _owner_stamp(self, owner: Owner) -> int:
         node = (self.projects if owner[0] == "project" else self.tasks).get(owner[1])
