@@ -35,7 +35,7 @@ class Row:
 
 def at_most(what: str, seconds: float, limit: float) -> Row:
     """A row about seconds."""
-    return Row(what, f"{seconds:.2f} s", f"{limit:g} s", kept=seconds <= limit, timed=True)
+    return Row(what, f"{round(seconds, 2) + 0.0:.2f} s", f"{limit:g} s", kept=seconds <= limit, timed=True)
 
 
 def seconds_of(act: Callable[[], object]) -> float:
