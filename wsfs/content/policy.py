@@ -61,11 +61,11 @@ class Policy:
     def finishes(self, size: int, present: int, *, wanted: int, ranges: bool | None) -> bool:
         """Whether a download goes on when its last reader has left: its request is paid for, and bytes are cheap.
 
-        `wanted` is how far a person's programs read. Where ranges work, a large file of which they looked at the
-        head alone isn't fetched for that.
+        `wanted` is how far a person's programs read. A large file of which they looked at the head alone isn't
+        fetched for that, unless ranges are known not to work: where they aren't known, the next reader finds out.
         """
         if size <= self.small or 2 * present >= size:
             return True
-        if ranges and wanted <= self.head:
+        if ranges is not False and wanted <= self.head:
             return False
         return size <= self.large or present >= size * self.barely
