@@ -256,11 +256,11 @@ def test_the_file_says_nothing_that_was_not_asked_for(files: Vault) -> None:
 
 
 def test_a_plaintext_or_missing_keyring_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    import keyring.backends.fail
-    import keyring.backends.null
+    import keyring
+    from keyring.backends import fail, null
 
-    for backend in (keyring.backends.fail.Keyring(), keyring.backends.null.Keyring()):
-        monkeypatch.setattr(keyring, "get_keyring", lambda backend=backend: backend)
+    for kind in (fail.Keyring, null.Keyring):
+        monkeypatch.setattr(keyring, "get_keyring", kind)
         assert secrets.system_ring() is None
 
     class Good:
