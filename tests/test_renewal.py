@@ -374,9 +374,7 @@ async def test_processes_that_renew_at_one_moment_end_with_one_pair(emulator: An
             for _ in range(3):
                 nursery.start_soon(run)
     kept = vault.load(emulator.url)
-    assert (
-        kept is not None
-        and tokens == [json.loads(vault._path(emulator.url).read_text())["secret"]["access_token"]] * 3
-    )
+    assert kept is not None and isinstance(kept.secret, TokenPair)
+    assert tokens == [kept.secret.access.token] * 3
     assert kept.credentials != login.credentials
     assert emulator.oauth.user_of(tokens[0], "me") is emulator.account.owner
