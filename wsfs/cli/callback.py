@@ -34,7 +34,10 @@ class Expected:
 
 def code_in(address: str, expected: Expected) -> str:
     """The code in the address that the browser was sent to. Raises LoginError; NotOursError for what isn't its end."""
-    parts, wanted = urlsplit(address), urlsplit(expected.redirect_uri)
+    try:
+        parts, wanted = urlsplit(address), urlsplit(expected.redirect_uri)
+    except ValueError:
+        raise NotOursError("that is neither an address nor a code") from None
     if (parts.scheme, parts.netloc, parts.path or "/") != (wanted.scheme, wanted.netloc, wanted.path):
         raise NotOursError(
             f"that address isn't the one of this login, which begins with {expected.redirect_uri}"
@@ -111,7 +114,7 @@ async def _answer(stream: trio.SSLStream[trio.SocketStream], expected: Expected)
     target = rest.partition(" ")[0]
     wanted = urlsplit(expected.redirect_uri)
     outcome: str | LoginError | None = None
-    if method != "GET" or urlsplit(target).path != wanted.path:
+    if method != "GET" or target.partition("?")[0] != wanted.path:
         page = _page(
             "404 Not Found", "Nothing is here", "wsfs waits for the end of a login, which is another page."
         )
