@@ -346,15 +346,16 @@ class Namespace:
         self._drive.publisher.publish()
 
     def _done(self, directory: Directory, *entries: tuple[int, str, Node | None]) -> None:
-        """Publish, but for those of `entries` (directory, name, node) that the kernel knows by the call at hand:
-        unless the name has come to mean something else."""
+        """Publish, but for those of `entries` (directory, name, node) that the kernel knows by the call at hand;
+        where the name means something else here than it will believe, it is told."""
         self._tree.touch(directory, self._now_ns())
-        known = []
+        known: list[tuple[int, str]] = []
+        wrong: list[tuple[int, str]] = []
         for inode, name, node in entries:
             place = self._tree.get(inode)
-            if not isinstance(place, Directory) or place.names.get(name) is node:
-                known.append((inode, name))
-        self._drive.publisher.publish(without=tuple(known))
+            agrees = not isinstance(place, Directory) or place.names.get(name) is node
+            (known if agrees else wrong).append((inode, name))
+        self._drive.publisher.publish(without=known, besides=wrong)
 
 
 def _height(directory: Directory | None) -> int:

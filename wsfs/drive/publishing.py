@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from wsfs.tree.inodes import ROOT_INODE
 from wsfs.tree.layout import Changes, Tree
@@ -20,14 +20,16 @@ class Publisher:
         """Note that the kernel was told of this inode, so that it may hold something of it from now on."""
         self._shown.add(inode)
 
-    def publish(self, *, without: tuple[tuple[int, str], ...] = ()) -> None:
+    def publish(
+        self, *, without: Iterable[tuple[int, str]] = (), besides: Iterable[tuple[int, str]] = ()
+    ) -> None:
         """Hand over what changed in the tree since the last time, as far as the kernel may hold it.
 
-        `without` are entries (directory's inode, name) that the kernel changes itself, by the call at hand.
+        `without` are entries (directory's inode, name) that the kernel changes itself, by the call at hand,
+        `besides` those that it changes in another way than the tree did.
         """
         changes = self._tree.take_changes()
-        if not changes:
-            return
+        changes.entries.update(besides)
         self._tell(
             Changes(
                 {entry for entry in changes.entries.difference(without) if entry[0] in self._shown},
