@@ -232,15 +232,19 @@ async def test_a_key_that_works_again_is_good(world: World) -> None:
 
 
 async def test_a_new_token_that_is_refused_is_not_renewed_again_and_again(
-    world: World, expected_warnings: ExpectedWarnings
+    world: World, expected_warnings: ExpectedWarnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected_warnings.expect("log in again")
     renewer = world.renewer(world.keep())
     assert await renewer.renewed(UserToken("access-1")) == UserToken("access-2")
     with pytest.raises(LoginRefused):
         await renewer.renewed(UserToken("access-2"))
+    assert await renewer.renewed(UserToken("access-2")) is None
     assert world.service.asked == ["refresh-1"]
     assert await renewer.current(UserToken("access-2")) == UserToken("access-2")
+    monkeypatch.setattr(renewal, "FRESH", 0.0)  # a minute later
+    assert await renewer.renewed(UserToken("access-2")) == UserToken("access-3")
+    assert renewer.dead is None
 
 
 async def test_a_logout_is_no_death_before_the_token_ends(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -32,7 +33,7 @@ MARGIN = 300.0
 PAUSE = 30.0
 """Seconds between two tries to renew a token that still holds."""
 FRESH = 60.0
-"""A token this young that is refused isn't renewed: the service refuses something else."""
+"""A token that was renewed so lately and is refused isn't renewed again: the service refuses something else."""
 WATCH = 2.0
 """Seconds between two looks for another login while this one is dead."""
 LOOK = 0.1
@@ -85,7 +86,7 @@ class Renewer:
         self._refresh = refresh
         self._clock = clock
         self._flight: _Flight | None = None
-        self._tried = -PAUSE
+        self._tried = self._renewed_at = -math.inf
         self._unsaved: Login | None = None
         self._trouble = ""
         self._final = False
@@ -108,7 +109,7 @@ class Renewer:
     async def renewed(self, refused: Credentials) -> Credentials | None:
         """The credentials that have taken the place of `refused`. Raises ApiError where they can't be had now."""
         if self._login is None or self._login.credentials == refused:
-            if self.dead is not None and not self._changed():
+            if self.dead is not None and not (self._changed() or self._may_refresh()):
                 return None
             if self._trouble and trio.current_time() < self._tried + PAUSE:
                 return None
@@ -154,6 +155,11 @@ class Renewer:
     def advice(self) -> str:
         """What a person can do about a dead login, in a sentence."""
         return f"{self.dead}: log in again with `wsfs login {short_name(self._base_url)}`"
+
+    def _may_refresh(self) -> bool:
+        """Whether a refused token may be refreshed now, which helps unless it was a moment ago."""
+        refreshable = self._login is not None and isinstance(self._login.secret, TokenPair)
+        return refreshable and not self._final and trio.current_time() >= self._renewed_at + FRESH
 
     def _changed(self) -> bool:
         return self._vault.stamp(self._base_url) != self._stamp
@@ -206,7 +212,7 @@ class Renewer:
                 if refused is not None or self.dead is not None:
                     raise self.dead or LoginRefused()
                 return
-            if refused is not None and self._clock() - login.stored < FRESH:
+            if refused is not None and not self._may_refresh():
                 raise LoginRefused("a new access token is refused, too")
             with trio.CancelScope(shield=True):  # bounded by the deadline, and the keyring's
                 pair = await self._refresh(
@@ -215,6 +221,7 @@ class Renewer:
                     login.secret.refresh,
                     deadline=self._deadline,
                 )
+                self._renewed_at = trio.current_time()
                 await self._keep(replace(login, secret=pair, stored=self._clock()))
         finally:
             self._vault.release(lock)
