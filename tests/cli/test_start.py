@@ -15,7 +15,9 @@ def loaded_by(module: str) -> set[str]:
     return set(told.split())
 
 
-@pytest.mark.parametrize("command", ["mount", "umount", "status", "flush", "uploads", "refresh"])
+@pytest.mark.parametrize(
+    "command", ["mount", "umount", "status", "flush", "uploads", "refresh", "login", "logout", "accounts"]
+)
 def test_commands_start_without_what_a_mount_is_built_of(command: str) -> None:
     heavy = {"trio", "httpx", "pyfuse3", "msgspec", "keyring"}
     loaded = loaded_by(f"wsfs.cli.{command}")
