@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,3 +31,10 @@ async def desk(emulator: Emulator, tmp_path: Path) -> AsyncIterator[Desk]:
     """The drive of that account."""
     async with mounted(emulator, tmp_path) as desk:
         yield desk
+
+
+@pytest.fixture
+def expected(expected_warnings: Any) -> None:
+    """Uploads that fail say so in the log."""
+    for words in ("Nobody knows whether", "Worksection doesn't take", "An upload has to wait"):
+        expected_warnings.expect(words)

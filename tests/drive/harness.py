@@ -67,6 +67,13 @@ class Switch(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until it holds, at most 10 seconds; what a server does tells no event."""
+    with trio.fail_after(10):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.01)
+
+
 class Desk:
     """A mounted drive and what a person does with it, by paths from its root."""
 
@@ -210,9 +217,7 @@ class Desk:
     async def plug_in(self) -> None:
         """Give the network back, and wait until the catalog has found out."""
         self.network.unplugged = False
-        with trio.fail_after(20):
-            while self.catalog.status()["mode"] == "offline":  # noqa: ASYNC110 - it tells nobody
-                await trio.sleep(0.05)
+        await eventually(lambda: self.catalog.status()["mode"] != "offline")
 
     def actions(self) -> list[str]:
         """What was asked of the service for a person or an upload, in order; not what keeps the catalog fresh."""
@@ -238,7 +243,6 @@ async def mounted(
         await spool.start()
         stack.push_async_callback(spool.close)
         cache = await stack.enter_async_context(Cache(directory / "cache", 100_000_000))
-        nursery = await stack.enter_async_context(trio.open_nursery())
         requests = RequestLog()
         seen: list[RequestRecord] = []
 
@@ -251,7 +255,8 @@ async def mounted(
         client = Client(
             emulator.url, AdminKey(emulator.api_key), Pacer(0), observer=observe, transport=network
         )
-        await stack.enter_async_context(client)
+        stack.push_async_callback(client.aclose)  # after the long-lived tasks, as in mount.py
+        nursery = await stack.enter_async_context(trio.open_nursery())
         aliases = store.aliases()
         tree = Tree(
             LayoutOptions(setup.done, setup.folders),
