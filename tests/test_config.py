@@ -12,8 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsfs import config, mountinfo
-from wsfs.api.auth import AdminKey, UserToken
-from wsfs.config import OPTIONS, ConfigError, Settings, parse_mount_options, parse_size, resolve
+from wsfs.api.auth import AdminKey, Application, TokenPair, UserToken
+from wsfs.config import (
+    OPTIONS,
+    ConfigError,
+    LoginSettings,
+    Settings,
+    known_accounts,
+    parse_mount_options,
+    parse_size,
+    resolve,
+    resolve_login,
+)
+from wsfs.secrets import Login, Vault
 
 KEY = "7776461cd931e7b1c8e9632ff8e979ce"
 
@@ -333,3 +344,122 @@ def test_any_value_is_read_or_refused(name: str, raw: object) -> None:
         OPTIONS[name].parse(raw)
     except ValueError as error:
         assert str(error)
+
+
+# The logins of `wsfs login`
+
+
+APPLICATION = 'client_id = "id"\nclient_secret = "the-secret"\n'
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return Vault(tmp_path / "logins", ring=lambda: None)
+
+
+@pytest.fixture
+def kept(vault: Vault) -> Login:
+    tokens = TokenPair(UserToken("kept-token"), "kept-refresh", 1000.0, 2000.0)
+    return vault.store(Login("https://acme.worksection.com", tokens, "Ann"))
+
+
+def test_a_kept_login_goes_before_a_key_in_a_file(settle: Resolve, vault: Vault, kept: Login) -> None:
+    settings = settle(environ={}, user=f'[accounts.acme]\napi_key = "{KEY}"\n', vault=vault)
+    assert settings.credentials == UserToken("kept-token")
+    assert settings.login == kept
+
+
+def test_the_environment_goes_before_a_kept_login(settle: Resolve, vault: Vault, kept: Login) -> None:
+    settings = settle(vault=vault)
+    assert settings.credentials == AdminKey(KEY)
+    assert settings.login is None
+
+
+def test_a_kept_login_is_its_accounts_alone(settle: Resolve, vault: Vault, kept: Login) -> None:
+    with pytest.raises(ConfigError, match=r"no login for other\.worksection\.com"):
+        settle("other", environ={}, vault=vault)
+
+
+def test_a_kept_login_that_can_not_be_read_is_an_error(settle: Resolve, vault: Vault, kept: Login) -> None:
+    Path(kept.place).write_text("{")
+    with pytest.raises(ConfigError, match="can't be read"):
+        settle(environ={}, vault=vault)
+
+
+@pytest.fixture
+def login_settings(tmp_path: Path) -> Callable[..., LoginSettings]:
+    def run(account: str | None = "acme", *, text: str = "", mode: int = 0o600, **rest: Any) -> LoginSettings:
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        path.chmod(mode)
+        return resolve_login(account, files=[path], environ=rest.pop("environ", {}), **rest)
+
+    return run
+
+
+def test_an_accounts_application_goes_before_the_defaults(
+    login_settings: Callable[..., LoginSettings],
+) -> None:
+    text = f'[defaults]\n{APPLICATION}login_port = 9000\n[accounts.acme]\nclient_id = "own"\n'
+    settings = login_settings(text=text)
+    assert settings.base_url == "https://acme.worksection.com"
+    assert settings.application == Application("own", "the-secret")
+    assert settings.port == 9000
+    assert "the-secret" not in repr(settings)
+    assert login_settings(None, text=text).application == Application("id", "the-secret")
+    environ = {"WSFS_CLIENT_ID": "env", "WSFS_LOGIN_PORT": "9001"}
+    changed = login_settings(text=text, environ=environ)
+    assert (changed.application, changed.port) == (Application("env", "the-secret"), 9001)
+
+
+def test_without_an_application_there_is_none(login_settings: Callable[..., LoginSettings]) -> None:
+    assert login_settings() == LoginSettings("https://acme.worksection.com", None, config.LOGIN_PORT)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('client_id = "id"', "client_id is set .*line 2.*client_secret isn't"),
+        ('client_secret = "the-secret"', "client_secret is set .*client_id isn't"),
+        ('client_id = "id"\nclient_secret = "the secret"', "client_secret has to be"),
+        (f"{APPLICATION}login_port = 0", "login_port has to be the number of a port.*line 4"),
+        (f'{APPLICATION}login_port = "x"', "login_port has to be the number of a port"),
+    ],
+)
+def test_an_application_that_is_none_is_an_error_without_the_secret(
+    login_settings: Callable[..., LoginSettings], text: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        login_settings(text=f"[defaults]\n{text}\n")
+    assert "the-secret" not in str(caught.value) and "the secret" not in str(caught.value)
+
+
+def test_a_client_secret_that_others_can_read_is_said_but_for_the_systems_file(
+    login_settings: Callable[..., LoginSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    login_settings(text=f"[defaults]\n{APPLICATION}", mode=0o644, warn=said.append)
+    assert len(said) == 1 and "chmod 600" in said[0]
+    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / "config.toml")
+    login_settings(text=f"[defaults]\n{APPLICATION}", mode=0o644, warn=said.append)
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "login_port", "api_key"])
+def test_no_part_of_a_login_is_a_mount_option(name: str) -> None:
+    with pytest.raises(ConfigError, match="there is no option"):
+        parse_mount_options(f"{name}=x")
+
+
+def test_the_accounts_of_the_files_are_known_once_each(tmp_path: Path) -> None:
+    user, system = tmp_path / "user.toml", tmp_path / "system.toml"
+    user.write_text(
+        '[accounts.acme]\n[accounts.here]\naddress = "http://127.0.0.1:8080"\naccess_token = "t"\n'
+    )
+    system.write_text(f'[accounts.firm]\naddress = "acme.worksection.com"\napi_key = "{KEY}"\n')
+    known = {one.base_url: one for one in known_accounts([user, system])}
+    assert set(known) == {"https://acme.worksection.com", "http://127.0.0.1:8080"}
+    assert known["https://acme.worksection.com"].secret == "api_key"
+    assert str(system) in known["https://acme.worksection.com"].source
+    assert known["http://127.0.0.1:8080"].name == "here"
+    assert KEY not in repr(known)

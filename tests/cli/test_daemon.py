@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from wsfs.api.auth import AdminKey, UserToken
 from wsfs.cli import daemon
 from wsfs.cli.errors import UserError
 from wsfs.config import Settings
+from wsfs.secrets import Login
 
 PREAMBLE = """
 import os, sys, time
@@ -90,6 +92,14 @@ def test_the_environment_holds_one_secret() -> None:
     before = {"WSFS_API_KEY": "old", "WSFS_ACCESS_TOKEN": "old", "HOME": "/root"}
     assert daemon.secret_environment(UserToken("t"), before) == {"WSFS_ACCESS_TOKEN": "t", "HOME": "/root"}
     assert daemon.secret_environment(AdminKey("k"), before) == {"WSFS_API_KEY": "k", "HOME": "/root"}
+
+
+def test_a_kept_login_is_the_childs_to_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSFS_ACCESS_TOKEN", "another")
+    kept = dataclasses.replace(settings, login=Login(settings.base_url, AdminKey("k")))
+    script = "tell(b'error ' + ' '.join(n for n in os.environ if n in ('WSFS_API_KEY', 'WSFS_ACCESS_TOKEN')).encode() + b'.')"
+    with pytest.raises(UserError, match=r"^\.$"):
+        daemon.start(child(script), kept)
 
 
 def test_a_log_that_can_not_be_written_is_named(settings: Settings) -> None:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from wsfs.cli.certificate import make
 from wsfs.cli.emulator import emulator
 from wsfs.emulator.testing import running_process
 
@@ -101,6 +103,26 @@ def test_a_taken_port_is_one_sentence() -> None:
     assert result.exit_code == 1
     assert f"can't listen on 127.0.0.1:{port}" in result.output
     assert "Traceback" not in result.output
+
+
+def test_it_serves_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = make(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    with running_process("--scale", "1,1,1", *tls) as process:
+        assert process.url.startswith("https://127.0.0.1:")
+        assert len(process.files()) == 1
+
+
+def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    certificate, _ = make(tmp_path)
+    tls = ["--scale", "1,1,1", "--port", "0", "--tls-cert", str(certificate), "--tls-key"]
+    for wrong in (tmp_path / "missing", certificate):
+        result = CliRunner().invoke(emulator, [*tls, str(wrong)])
+        assert result.exit_code == 1
+        assert "the certificate or its key can't be used" in result.output
+    result = CliRunner().invoke(emulator, ["--tls-cert", str(certificate)])
+    assert result.exit_code == 2 and "together" in result.output
 
 
 def test_files_of_given_sizes() -> None:
