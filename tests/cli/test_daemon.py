@@ -97,8 +97,9 @@ def test_the_environment_holds_one_secret() -> None:
 def test_a_kept_login_is_the_childs_to_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WSFS_ACCESS_TOKEN", "another")
     kept = dataclasses.replace(settings, login=Login(settings.base_url, AdminKey("k")))
-    script = "tell(b'error ' + ' '.join(n for n in os.environ if n in ('WSFS_API_KEY', 'WSFS_ACCESS_TOKEN')).encode() + b'.')"
-    with pytest.raises(UserError, match=r"^\.$"):
+    names = "[n for n in ('WSFS_API_KEY', 'WSFS_ACCESS_TOKEN') if n in os.environ]"
+    script = f"tell(b'error found: ' + str({names}).encode())"
+    with pytest.raises(UserError, match=r"^found: \[\]$"):
         daemon.start(child(script), kept)
 
 

@@ -115,8 +115,13 @@ async def _read(expected: Expected, take: Callable[[Outcome], None], listening: 
     while True:
         click.echo(_PROMPT, err=True, nl=False)
         while b"\n" not in pending and len(pending) < LONGEST_LINE:
-            with contextlib.suppress(PermissionError):  # a file or /dev/null, which are always ready
+            try:
                 await trio.lowlevel.wait_readable(STDIN)
+            except PermissionError:  # a file or /dev/null, which are always ready
+                pass
+            except trio.Cancelled:  # the browser was first
+                click.echo(err=True)
+                raise
             piece = os.read(STDIN, LONGEST_LINE)
             if not piece:
                 break
