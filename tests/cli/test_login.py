@@ -192,3 +192,54 @@ async def test_nothing_that_is_secret_can_be_read_by_others(desk: Desk) -> None:
     assert len(holders) == 2  # the login, and the configuration with the client's secret
     for path in holders:
         assert path.parent.name != "logins" or stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+RING = """\
+import json, os, pathlib
+from keyring.backend import KeyringBackend
+
+class Ring(KeyringBackend):
+    priority = 9
+    name = "Test Ring"
+    path = pathlib.Path({path!r})
+
+    def _held(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else {{}}
+
+    def _hold(self, held):
+        self.path.touch(mode=0o600)
+        self.path.write_text(json.dumps(held))
+
+    def get_password(self, service, username):
+        return self._held().get(service + " " + username)
+
+    def set_password(self, service, username, password):
+        self._hold(self._held() | {{service + " " + username: password}})
+
+    def delete_password(self, service, username):
+        held = self._held()
+        del held[service + " " + username]
+        self._hold(held)
+"""
+
+
+async def test_with_a_keyring_the_secret_is_there_and_in_no_file(desk: Desk) -> None:
+    held = desk.home / "held-by-the-ring"
+    (desk.home / "testring.py").write_text(RING.format(path=str(held)))
+    desk.env |= {"PYTHONPATH": str(desk.home), "PYTHON_KEYRING_BACKEND": "testring.Ring"}
+    desk.browser()
+    assert "The login is kept in the keyring (Test Ring)." in await desk.wsfs("login", desk.emulator.url)
+    host = desk.emulator.url.removeprefix("https://")
+    secret = json.loads(json.loads(held.read_text())[f"wsfs {host}"])
+    assert desk.emulator.oauth.user_of(secret["access_token"], "me") is desk.emulator.account.owner
+    (record,) = (desk.home / "config").rglob("*.json")
+    for name in ("access_token", "refresh_token", "client_secret"):
+        assert secret[name] not in record.read_text()
+    (row,) = json.loads(await desk.wsfs("accounts", "--json"))
+    assert row["kept_in"] == "the keyring (Test Ring)"
+    await desk.wsfs("logout")
+    assert json.loads(held.read_text()) == {}
+    assert not record.exists()
+    told = await desk.wsfs("login", desk.emulator.url, "--no-keyring")
+    assert "which only you can read" in told and "no keyring could be used" not in told
+    assert json.loads(held.read_text()) == {}
