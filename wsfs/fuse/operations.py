@@ -99,7 +99,14 @@ class Operations(pyfuse3.Operations):
         self._numbers = itertools.count(1)
 
     def about(self, handler: str, arguments: Sequence[Any]) -> str:
-        """What a call is about, for the log: " of PATH", or nothing where that isn't known."""
+        """What a call is about, for the log: " of PATH", or nothing where that isn't known. Never raises: it is
+        asked where an error is being answered."""
+        try:
+            return self._about(handler, arguments)
+        except Exception:  # noqa: BLE001 - what left here would end the mount
+            return ""
+
+    def _about(self, handler: str, arguments: Sequence[Any]) -> str:
         subject, *rest = arguments
         if handler in _BY_HANDLE:
             file = self._files.get(subject)
@@ -179,7 +186,9 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        handle = self._directories[fh]
+        handle = self._directories.get(fh)
+        if handle is None:
+            raise errors.BadHandle(f"no open directory {fh}")
         if start_id < 2:
             # Offsets 0 and 1 are the directory itself and the one above.
             above = handle.node.parent or handle.node
@@ -318,7 +327,9 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def release(self, fh: int) -> None:
-        await self._drive.release(self._files.pop(fh))
+        handle = self._file(fh)
+        del self._files[fh]
+        await self._drive.release(handle)
 
     # Extended attributes: user.* is served, all else refused at once, since it is asked for at every write.
 
