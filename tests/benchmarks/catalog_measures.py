@@ -18,7 +18,7 @@ from typing import Any
 from tests.mounted.drives import Mount, eventually, run, status_file, wsfs_command
 from wsfs.emulator.testing import Process, running_process
 
-QUIET = "crawl=no,poll=3600"
+QUIET = "crawl=no,poll=3600,prefetch=no"
 MIB = 1 << 20
 
 

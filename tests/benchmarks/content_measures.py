@@ -143,6 +143,7 @@ def beside_stalled(system: System, files: slice) -> tuple[float, float]:
     drop_caches(2)
     with system.stall():
         readers = _started(_READERS, *stalled)
+        probes: subprocess.Popen[bytes] | None = None
         try:
             assert readers.stdout is not None
             readers.stdout.readline()
@@ -152,16 +153,16 @@ def beside_stalled(system: System, files: slice) -> tuple[float, float]:
                 worst = probes.communicate(timeout=10)[0].split()
             except subprocess.TimeoutExpired:
                 worst = [b"inf", b"inf"]
-            finally:
-                probes.kill()
             assert readers.poll() is None, "the downloads don't hang"
         finally:
-            readers.kill()
+            for process in (probes, readers):
+                if process is not None:
+                    process.kill()
+                    if process.stdout is not None:
+                        process.stdout.close()
     for process in (probes, readers):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(2)  # what hangs in a mount ends with it
-        if process.stdout is not None:
-            process.stdout.close()
     return float(worst[0]), float(worst[1])
 
 

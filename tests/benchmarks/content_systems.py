@@ -190,7 +190,7 @@ class Wsfs(System):
 
     def start(self) -> None:
         self._mount = Mount(
-            self.scratch, self._service.url, self._service.api_key, options="crawl=no,poll=3600"
+            self.scratch, self._service.url, self._service.api_key, options="crawl=no,poll=3600,prefetch=no"
         )
         self._mount.wait_ready()
         self.pid = self._mount.process.pid

@@ -23,7 +23,7 @@ from tests.benchmarks.report import table, write_part
 from tests.mounted.drives import Ledger, Mount, eventually, run
 from wsfs.emulator.testing import Process, running_process
 
-QUIET = "crawl=no,poll=3600,settle=0.5"
+QUIET = "crawl=no,poll=3600,prefetch=no,settle=0.5"
 
 
 @dataclass(frozen=True)
