@@ -12,7 +12,7 @@ import trio.testing
 
 from wsfs.api.client import Attachment
 from wsfs.api.errors import ApiError, OutcomeUnknown
-from wsfs.api.models import Comment, File, Project, Task
+from wsfs.api.models import Comment, File, Project, Ref, Task
 from wsfs.api.pacing import Lane
 from wsfs.uploads.hooks import Destination, ProjectDestination, RootDestination, SentBatch, TaskDestination
 from wsfs.uploads.nodes import Spooled
@@ -26,6 +26,18 @@ PROJECT_ID, TASK_ID = 10, 20
 ROOT, PROJECT, TASK, OTHER_TASK = 1, PROJECT_ID * 4 + 1, TASK_ID * 4 + 2, 21 * 4 + 2
 
 
+class FakeDownload:
+    """A download in small pieces."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for offset in range(0, len(self.body), 3):
+            await trio.lowlevel.checkpoint()
+            yield self.body[offset : offset + 3]
+
+
 class FakeService:
     """What the sender uses of the API's client, over lists in memory.
 
@@ -37,6 +49,7 @@ class FakeService:
         self.files: dict[tuple[str, int], list[File]] = {("task", TASK_ID): []}
         self.contents: dict[int, bytes] = {}
         self.tasks: dict[int, tuple[int, int, str]] = {}
+        self.projects: dict[int, str] = {}
         self.requests: list[str] = []
         self.posts: list[tuple[str, str, tuple[str, ...]]] = []
         self.arguments: list[dict[str, object]] = []
@@ -46,6 +59,8 @@ class FakeService:
         self.unlisted = 0
         self.rivals = 0  # colleagues that attach a file of the same name and size first
         self.comments: dict[int, dict[int, list[File]]] = {}
+        self.comments_tell_files = True
+        self.most: int | None = None  # files that are taken of a post
         self.hold: trio.Event | None = None
         self.started = trio.Event()
         self._id = 1000
@@ -53,6 +68,15 @@ class FakeService:
     def fail(self, action: str, *errors: ApiError) -> None:
         """Let the next requests of that action fail so, with nothing done."""
         self.failures.setdefault(action, deque()).extend(errors)
+
+    def add_comment(self, task_id: int, *files: tuple[str, bytes]) -> list[File]:
+        """A colleague comments, with files."""
+        added = []
+        for name, body in files:
+            added.append(self.add_file(task_id, name, len(body)))
+            self.contents[added[-1].id] = body
+        self.comments.setdefault(task_id, {})[self._next()] = added
+        return added
 
     def add_file(self, task_id: int, name: str, size: int) -> File:
         """A colleague attaches a file."""
@@ -87,16 +111,22 @@ class FakeService:
         if self.rivals:
             assert self.rivals == 1
             for name, body in bodies:
-                self.files.setdefault(key, []).append(File(id=self._next(), name=name, size=len(body)))
-        for name, body in bodies:
+                file = File(id=self._next(), name=name, size=len(body))
+                self.files.setdefault(key, []).append(file)
+                self.contents[file.id] = b"?" * len(body)
+        for name, body in bodies[: self.most]:
             file = File(id=self._next(), name=self.rename(name), size=len(body))
             self.files.setdefault(key, []).append(file)
             self.contents[file.id] = body
         self.posts.append((action, title, tuple(name for name, _ in bodies)))
         await trio.lowlevel.checkpoint()
+        if action != "post_comment":
+            self._reply()
+        return key[1]
+
+    def _reply(self) -> None:
         if self.lost:
             raise OutcomeUnknown(self.lost.popleft())
-        return key[1]
 
     async def get_files(
         self, *, lane: Lane, project_id: int | None = None, task_id: int | None = None
@@ -115,9 +145,30 @@ class FakeService:
         self._begin("get_comments")
         await trio.lowlevel.checkpoint()
         return [
-            Comment(id=number, files=files if "files" in extra else None)
+            Comment(id=number, files=files if "files" in extra and self.comments_tell_files else None)
             for number, files in self.comments.get(task_id, {}).items()
         ]
+
+    async def get_tasks(self, project_id: int, *, lane: Lane, extra: Sequence[str] = ()) -> list[Task]:
+        self._begin("get_tasks")
+        await trio.lowlevel.checkpoint()
+        return [
+            Task(id=number, name=title, parent=Ref(id=parent), files=self.files.get(("task", number), []))
+            for number, (project, parent, title) in self.tasks.items()
+            if project == project_id
+        ]
+
+    async def get_projects(self, *, lane: Lane) -> list[Project]:
+        self._begin("get_projects")
+        await trio.lowlevel.checkpoint()
+        return [Project(id=number, name=title) for number, title in self.projects.items()]
+
+    @contextlib.asynccontextmanager
+    async def download(self, file_id: int, *, lane: Lane) -> AsyncIterator[FakeDownload]:
+        assert lane is Lane.UPLOAD
+        self._begin("download")
+        await trio.lowlevel.checkpoint()
+        yield FakeDownload(self.contents[file_id])
 
     async def post_comment(
         self,
@@ -134,7 +185,10 @@ class FakeService:
         await self._post("post_comment", text, attachments, lambda: ("task", task_id))
         number = self._next()
         comments = self.comments.setdefault(task_id, {})
+        if self.rivals:
+            comments[self._next()] = self.files["task", task_id][before : before + self.rivals]
         comments[number] = self.files["task", task_id][before + self.rivals :]
+        self._reply()
         return Comment(id=number)
 
     async def post_task(
@@ -167,6 +221,7 @@ class FakeService:
     ) -> Project:
         self.arguments.append({"email_user_from": email_user_from, "hidden": hidden})
         made = self._next()
+        self.projects[made] = title
         return Project(id=await self._post("post_project", title, attachments, lambda: ("project", made)))
 
 
@@ -194,6 +249,9 @@ class FakeDrive:
 
     def known_files(self, task_id: int) -> frozenset[int] | None:
         return self.known.get(task_id)
+
+    def known_children(self, project_id: int, task_id: int) -> frozenset[int]:
+        return frozenset()
 
     async def find_drop_task(self, project_id: int, title: str) -> int | None:
         self.asked_for_drops += 1

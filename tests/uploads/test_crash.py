@@ -149,12 +149,16 @@ async def test_a_kill_while_copying_loses_nothing_that_was_closed(
         assert len({node.inode for node in names.values()}) == len(names)
 
 
-async def test_a_kill_while_sending_is_never_sent_again(world: World, mock_clock: MockClock) -> None:
+async def test_a_kill_while_sending_is_looked_for_before_it_is_sent(
+    world: World, mock_clock: MockClock
+) -> None:
     words = await trio.to_thread.run_sync(run_and_kill, world.directory, "send", 0.0, "posted")
     assert words == ["posted"]
     async with world.running():
         [node] = world.spool.nodes.values()
-        assert (node.state, node.uncertain) == (State.QUARANTINED, True)
+        assert node.state is State.UNKNOWN
         assert world.read(node) == content_of("a")
         await world.wait(24 * 3600)
-        assert world.service.requests == []
+        looks = ["get_comments"] * 2
+        assert world.service.requests == [*looks, "get_files", "post_comment", "get_files"]
+        assert world.service.names() == ["a"]

@@ -530,62 +530,6 @@ async def test_one_file_too_large_does_not_keep_the_others(
         assert world.service.posts == [("post_task", "Plans", ("small",))]
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        api.OutcomeUnknown(api.ConnectionBroken()),
-        api.OutcomeUnknown(api.ServerFailed()),
-        api.TimedOut(),
-        api.BadAnswer(),
-    ],
-)
-async def test_an_unknown_outcome_is_never_sent_again(
-    world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings, error: api.ApiError
-) -> None:
-    expected_warnings.expect("Nobody knows whether a arrived")
-    world.service.fail("post_comment", error)
-    async with world.running():
-        node = await world.write(TASK, "a")
-        await world.wait(24 * 3600)
-        assert (state(node), node.uncertain) == (State.QUARANTINED, True)
-        assert "look in Worksection" in (node.error or "")
-        assert world.service.requests.count("post_comment") == 1
-    again = world.again()
-    async with again.running():
-        await again.wait(24 * 3600)
-        assert again.service.requests.count("post_comment") == 1
-        assert again.spool.nodes[node.inode].uncertain
-
-
-async def test_a_lost_reply_is_an_unknown_outcome(
-    world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
-) -> None:
-    expected_warnings.expect("Nobody knows")
-    world.service.lost.append(api.ConnectionBroken())
-    async with world.running():
-        folder = await world.spool.mkdir(PROJECT, "Plans", 0o755, 0, 0)
-        node = await world.write(folder.inode, "a")
-        await world.wait(3600)
-        assert state(node) is state(folder) is State.QUARANTINED
-        assert len(world.service.posts) == 1
-
-
-async def test_a_fault_of_the_program_while_posting_is_an_unknown_outcome(
-    world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
-) -> None:
-    expected_warnings.expect("not foreseen")
-    expected_warnings.expect("Nobody knows")
-
-    async def broken(*arguments: object, **named: object) -> object:
-        raise KeyError("a mistake")
-
-    world.service.post_comment = broken  # type: ignore[method-assign,assignment]
-    async with world.running():
-        node = await world.write(TASK, "a")
-        await world.wait(10)
-        assert (state(node), node.uncertain) == (State.QUARANTINED, True)
-
-
 async def test_a_directory_that_becomes_known_later_gets_its_files(
     world: World, mock_clock: MockClock
 ) -> None:
@@ -707,25 +651,6 @@ async def test_a_file_opened_while_the_drive_takes_over_stays(
 # Restarts and ends
 
 
-async def test_a_crash_while_sending_is_an_unknown_outcome(world: World, mock_clock: MockClock) -> None:
-    world.service.hold = trio.Event()
-    async with world.running():
-        node = await world.write(TASK, "a")
-        other = await world.write(PROJECT, "b")
-        await world.wait(3.5)
-        assert state(node) is State.SENDING
-        await world.crash()
-        world.service.hold = None
-        again = world.again()
-        async with again.running():
-            found = again.spool.nodes[node.inode]
-            assert (found.state, found.uncertain) == (State.QUARANTINED, True)
-            assert again.read(found) == b"content"
-            assert other.inode in again.spool.nodes
-            await again.wait(600)
-            assert again.service.posts == []
-
-
 async def test_a_restart_hands_over_what_was_sent(world: World, mock_clock: MockClock) -> None:
     world.drive.known[TASK_ID] = frozenset()
     world.service.fail("get_files", *[api.Unreachable()] * 100)
@@ -798,7 +723,7 @@ async def test_an_end_waits_only_so_long_for_a_post(world: World, mock_clock: Mo
     await world.spool.close()
     again = world.again()
     async with again.running():
-        assert again.spool.nodes[node.inode].state is State.QUARANTINED
+        assert again.spool.nodes[node.inode].state is State.UNKNOWN
 
 
 # What programs do meanwhile
@@ -999,9 +924,9 @@ async def test_a_crash_after_writing_while_it_was_sent_keeps_both(
             assert again.read(again.spool.nodes[node.inode]) == b"second"
             assert again.spool.nodes[node.inode].state is State.SETTLING
             [shadow] = again.spool.shadows.values()
-            assert (shadow.state, shadow.uncertain) == (State.QUARANTINED, True)
+            assert shadow.state is State.UNKNOWN
             assert again.read(shadow) == b"first"
-            assert again.sender.status()["attention"] == 1
+            assert again.sender.status()["attention"] == 0
 
 
 async def test_a_file_being_read_while_it_leaves_goes_on_being_read(

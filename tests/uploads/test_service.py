@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.conftest import ExpectedWarnings
 from wsfs.api.auth import AdminKey
 from wsfs.api.client import Client
 from wsfs.api.pacing import Pacer
@@ -21,7 +20,6 @@ from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.options import Options
 from wsfs.uploads.sender import Sender
 from wsfs.uploads.spool import Spool
-from wsfs.uploads.states import State
 
 from .fakes import PROJECT, ROOT, TASK, FakeDrive
 
@@ -70,10 +68,12 @@ async def account(directory: Path) -> AsyncIterator[Account]:
             TASK: TaskDestination(task.id, project.id),
         }
         async with (
-            Client(emulator.url, AdminKey(emulator.api_key), Pacer(0), deadline=2.0) as client,
+            Client(
+                emulator.url, AdminKey(emulator.api_key), Pacer(0), deadline=1.0, upload_deadline=1.0
+            ) as client,
             trio.open_nursery() as nursery,
         ):
-            sender = Sender(spool, client, drive, Options(settle=0.1, grace=0.1))
+            sender = Sender(spool, client, drive, Options(settle=0.1, grace=0.1, look_again=1.0))
             nursery.start_soon(sender.run)
             with trio.fail_after(20):
                 yield Account(emulator, spool, sender, drive, task.id)
@@ -119,21 +119,22 @@ async def test_directories_become_projects_and_tasks(tmp_path: Path) -> None:
         assert [file.name for file in names["Subtask"].files] == ["b"]
 
 
-@pytest.mark.parametrize("fault", ["lost-reply", "500", "reset", "garbage"])
-async def test_an_upload_of_unknown_outcome_is_there_once_at_most(
-    tmp_path: Path, expected_warnings: ExpectedWarnings, fault: str
-) -> None:
-    expected_warnings.expect("Nobody knows whether")
+@pytest.mark.parametrize("other", ["", "rename", "rival"])
+@pytest.mark.parametrize("fault", ["lost-reply", "500", "reset", "garbage", "hang", "late-commit"])
+async def test_an_upload_of_unknown_outcome_is_there_once(tmp_path: Path, fault: str, other: str) -> None:
     async with account(tmp_path) as acme:
-        acme.emulator.faults.arm(fault, action="post_comment", count=1)
-        node = await acme.write(TASK, "a", b"content")
+        value = 0.5 if fault == "late-commit" else 0.0
+        acme.emulator.faults.arm(fault, action="post_comment", count=1, value=value)
+        if other:
+            acme.emulator.faults.arm(other, count=1)
+        node = await acme.write(TASK, "a (1)", b"content")
         flushed = await acme.sender.flush(None)
-        assert list(flushed.refused) == [node.inode]
-        assert (node.state, node.uncertain) == (State.QUARANTINED, True)
-        acme.sender.wake()
-        await trio.sleep(1)
-        assert acme.posts() == ["post_comment"]
-        assert len(acme.sums()) == (fault == "lost-reply")
+        assert (flushed.sent, flushed.refused, flushed.held) == (1, {}, {})
+        ours = hashlib.sha256(b"content").hexdigest()
+        files = acme.emulator.account.files
+        assert [number for number, file in files.items() if acme.emulator.account.sha256(file) == ours] == [
+            acme.drive.files[node.inode].id
+        ]
 
 
 async def test_a_colleagues_twin_is_not_taken_for_ours(tmp_path: Path) -> None:

@@ -43,6 +43,12 @@ async def claimed(world: World, box: Outbox, name: str = "a") -> tuple[Spooled, 
     return node, await box.claim([node], kind="comment", project=10, task=20)
 
 
+async def doubted(world: World, box: Outbox) -> tuple[Spooled, BatchRecord]:
+    node, record = await claimed(world, box)
+    await box.doubt(record)
+    return node, record
+
+
 async def posted(world: World, box: Outbox) -> tuple[Spooled, BatchRecord]:
     node, record = await claimed(world, box)
     return node, await box.posted(record, 5)
@@ -161,11 +167,45 @@ async def refused_and_saved(world: World, box: Outbox) -> None:
     await world.save(node, b"another try")
 
 
-@scenario((State.SENDING, Event.UNCERTAIN), (State.QUARANTINED, Event.REMOVED))
-async def uncertain_and_removed(world: World, box: Outbox) -> None:
-    node, record = await claimed(world, box)
+@scenario(
+    (State.SENDING, Event.UNCERTAIN), (State.UNKNOWN, Event.UNDECIDED), (State.QUARANTINED, Event.REMOVED)
+)
+async def undecided_and_removed(world: World, box: Outbox) -> None:
+    node, record = await doubted(world, box)
     await box.refuse(world.spool.members(record.id), "who knows", uncertain=True)
     await world.spool.remove(node.inode)
+
+
+@scenario((State.UNKNOWN, Event.NOT_SENT))
+async def not_arrived(world: World, box: Outbox) -> None:
+    _, record = await doubted(world, box)
+    await box.give_back(record)
+
+
+@scenario((State.UNKNOWN, Event.WRITTEN), (State.UNKNOWN, Event.SUPERSEDED))
+async def written_while_unknown(world: World, box: Outbox) -> None:
+    node, record = await doubted(world, box)
+    await world.save(node, b"newer")
+    await box.give_back(record)
+
+
+@scenario((State.UNKNOWN, Event.POSTED))
+async def arrived_after_all(world: World, box: Outbox) -> None:
+    _, record = await doubted(world, box)
+    await box.posted(record, 5)
+
+
+@scenario((State.SENT, Event.OMITTED))
+async def left_out_by_the_service(world: World, box: Outbox) -> None:
+    node, record = await posted(world, box)
+    await box.spare(record, [node], Event.OMITTED)
+
+
+@scenario((State.SENT, Event.SUPERSEDED))
+async def left_out_and_written(world: World, box: Outbox) -> None:
+    node, record = await posted(world, box)
+    await world.save(node, b"newer")
+    await box.spare(record, world.spool.members(record.id), Event.OMITTED)
 
 
 @scenario((State.SENDING, Event.POSTED), (State.SENT, Event.TAKEN))
@@ -181,7 +221,7 @@ async def written_after_the_post(world: World, box: Outbox) -> None:
     await world.save(node, b"newer")
 
 
-@scenario((State.SENT, Event.UNCERTAIN))
+@scenario((State.SENT, Event.UNDECIDED))
 async def never_found(world: World, box: Outbox) -> None:
     node, _ = await posted(world, box)
     await box.refuse([node], "not there", uncertain=True)
@@ -232,11 +272,11 @@ def test_what_is_dropped_stays_so() -> None:
 
 def test_every_state_is_reached_and_none_is_a_dead_end() -> None:
     used = {State.OPEN, *TABLE.values()}
-    assert used == set(State) - {State.UNKNOWN}
+    assert used == set(State)
     assert {state for state, _ in TABLE} == used - {State.DROPPED}
 
 
-@pytest.mark.parametrize("state", [State.SENDING, State.SENT])
+@pytest.mark.parametrize("state", [State.SENDING, State.UNKNOWN, State.SENT])
 def test_what_is_in_flight_can_not_be_removed(state: State) -> None:
     with pytest.raises(IllegalTransition):
         after(state, Event.REMOVED)

@@ -43,7 +43,7 @@ def test_a_failed_question_has_done_nothing(kind: type[api.ApiError]) -> None:
 @pytest.mark.parametrize("kind", ["comment", "task", "project"])
 def test_the_sentence_says_what_happened_and_what_to_do(kind: str) -> None:
     record = BatchRecord(1, kind, 10, 20, None, False, frozenset())  # type: ignore[arg-type]
-    sentence = uncertain_sentence(record, api.OutcomeUnknown(api.ConnectionBroken()))
+    sentence = uncertain_sentence(record, str(api.OutcomeUnknown(api.ConnectionBroken())))
     assert "broke off" in sentence
     assert kind in sentence
     assert "`wsfs uploads send`" in sentence

@@ -106,6 +106,13 @@ class Adoption:
         owner: Owner = ("task", task_id)
         return self._tree.attachment_ids(owner) if self._catalog.knows_files(owner) else None
 
+    def known_children(self, project_id: int, task_id: int) -> frozenset[int]:
+        """The ids of the tasks, or (without any id) of the projects, that the tree has there."""
+        if not project_id:
+            return frozenset(self._tree.projects)
+        tasks = self._tree.tasks_of(project_id)
+        return frozenset(task.id for task in tasks if task.task_parent == task_id)
+
     async def find_drop_task(self, project_id: int, title: str) -> int | None:
         """Look anew for the project's drop task, since another machine may have made it (one request)."""
         await self._catalog.reload_tasks(project_id, Lane.UPLOAD)

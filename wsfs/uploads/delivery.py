@@ -2,7 +2,7 @@
 
 Which attachments the task has already is known before the post, so that its new ones can be told afterwards.
 Only an answer that says so makes a batch sent, and only a failure that certainly did nothing lets it go again;
-whatever lies between is quarantined, for a person to look.
+of whatever lies between it is found out first, by two looks at the service, whether it arrived.
 """
 
 from __future__ import annotations
@@ -30,15 +30,19 @@ from wsfs.uploads.hooks import (
     SentBatch,
     TaskDestination,
 )
+from wsfs.uploads.inquiry import Ambiguous, Inquiry
 from wsfs.uploads.matching import match
 from wsfs.uploads.nodes import BatchRecord, Spooled
 from wsfs.uploads.options import Options
 from wsfs.uploads.outbox import Outbox
 from wsfs.uploads.spool import Spool
-from wsfs.uploads.states import State
+from wsfs.uploads.states import Event, State
 from wsfs.uploads.verdict import Verdict, post_verdict, read_verdict, uncertain_sentence
 
 _log = logging.getLogger(__name__)
+
+LOOKS = 2
+"""How often it is looked for a batch that may have arrived before it goes again."""
 
 
 class Wait(Exception):  # noqa: N818 - says what to do
@@ -58,6 +62,20 @@ class Handover:
     """A batch that the service has taken, on its way to the drive; what only this run knows of it."""
 
     listing: list[File] | None = None
+    found: list[File] = dataclasses.field(default_factory=list)
+    tries: int = 0
+    not_before: float = 0.0
+
+
+@dataclasses.dataclass
+class Search:
+    """A batch that may have arrived; after a start its looks begin anew.
+
+    `due` is when the second look is, `not_before` when one that failed is tried again.
+    """
+
+    looks: int = 0
+    due: float = 0.0
     tries: int = 0
     not_before: float = 0.0
 
@@ -82,12 +100,16 @@ class Delivery:
         self._dead_drops: set[int] = set()
         self.alone: set[int] = set()
         self.handovers: dict[int, Handover] = {}
+        self.searches: dict[int, Search] = {}
+        self.taken_at_most: int | None = None
+        """The most files that the service took of a post, once it was seen to drop some."""
+        self._inquiry = Inquiry(spool, client, options)
 
     async def deliver(self, planned: Planned) -> bool:
         """Send what was planned, and whether the service has taken it; `hand_over` is the rest.
 
         Errors: Wait, and UploadError where the journal can't be written. Cancelled, a post that is under way
-        gets `Options.grace` to end well; what is still under way then, a start will find as uncertain.
+        gets `Options.grace` to end well; what is still under way then, a start will look for.
         """
         if isinstance(planned.destination, ProjectDestination) and planned.kind == "comment":
             drop = await self._drop_task(planned.destination)
@@ -155,6 +177,8 @@ class Delivery:
             elif into_drop:
                 assert drop is not None
                 task = drop
+        if kind != "comment":
+            known = self._hooks.known_children(project, task)
         inodes = (*planned.files, *(() if planned.directory is None else (planned.directory,)))
         return await self._outbox.claim(
             [self._spool.nodes[inode] for inode in inodes],
@@ -175,7 +199,7 @@ class Delivery:
         except api.ApiError as error:
             await self._failed(record, error)
             return
-        except Exception as error:  # noqa: BLE001 - goes to the log, and quarantines
+        except Exception as error:  # noqa: BLE001 - goes to the log, and is looked into
             # A mistake of the program, at a moment that nobody knows: it may have arrived.
             _log.exception("An upload failed in a way that was not foreseen")
             await self._failed(record, api.OutcomeUnknown(api.BadAnswer(type(error).__name__)))
@@ -183,7 +207,7 @@ class Delivery:
         try:
             await self._outbox.posted(record, result)
         except UploadError as error:
-            # It is done, whatever the journal says; should wsfs stop now, a start will call it uncertain.
+            # It is done, whatever the journal says; should wsfs stop now, a start will look for it.
             _log.warning("What was sent could not be written down: %s", error)
 
     async def _request(self, record: BatchRecord, members: list[Spooled]) -> int:
@@ -236,8 +260,8 @@ class Delivery:
             await self._outbox.give_back(record)
             raise _waiting(error) from error
         if verdict is Verdict.UNKNOWN:
-            _log.warning("Nobody knows whether %s arrived: %s", _named(members), error)
-            await self._outbox.refuse(members, uncertain_sentence(record, error), uncertain=True)
+            _log.info("Looking whether %s arrived: %s", _named(members), error)
+            await self._outbox.doubt(record)
         elif record.drop and record.kind == "comment" and isinstance(error, (api.NotFound, api.TaskClosed)):
             # Somebody closed or deleted the project's drop task: another takes its place.
             self._dead_drops.add(record.task)
@@ -276,6 +300,44 @@ class Delivery:
         for failure in failures:
             raise failure
 
+    # Where nobody knows
+
+    async def search(self, record: BatchRecord) -> None:
+        """Look once whether the batch arrived: it is sent then, or settles again after the second look.
+
+        Errors: Wait, where it couldn't be looked; UploadError. `Search.due` says when to come again.
+        """
+        search = self.searches.setdefault(record.id, Search())
+        try:
+            arrived = await self._inquiry.look(record)
+        except Ambiguous:
+            await self._undecided(record, "more than one thing in Worksection may be what was sent")
+        except api.ApiError as error:
+            if read_verdict(error) is not Verdict.REFUSED:
+                raise _waiting(error) from error
+            await self._undecided(record, str(error))
+        except OSError as error:
+            await self._undecided(record, f"its content can't be read ({error.strerror})")
+        else:
+            search.looks += 1
+            search.tries = 0
+            if arrived is not None:
+                record = await self._outbox.posted(record, arrived.result)
+                self.handovers.setdefault(record.id, Handover()).found = list(arrived.files.values())
+                await self._outbox.learned(record, {inode: file.id for inode, file in arrived.files.items()})
+            elif search.looks < LOOKS:
+                search.due = trio.current_time() + self._options.look_again
+                return
+            else:
+                _log.info("%s did not arrive, and goes again", _named(self._spool.members(record.id)))
+                await self._outbox.give_back(record)
+        self.searches.pop(record.id, None)
+
+    async def _undecided(self, record: BatchRecord, reason: str) -> None:
+        members = self._spool.members(record.id)
+        _log.warning("Nobody knows whether %s arrived: %s", _named(members), reason)
+        await self._outbox.refuse(members, uncertain_sentence(record, reason), uncertain=True)
+
     # Afterwards
 
     async def hand_over(self, record: BatchRecord) -> None:
@@ -307,7 +369,8 @@ class Delivery:
             await self._lost(unknown, str(error))
             return
         handover.listing = listing
-        known = set(record.known) | {node.remote_id for node in members if node.remote_id is not None}
+        before = record.known if record.kind == "comment" else frozenset()
+        known = set(before) | {node.remote_id for node in members if node.remote_id is not None}
         # A shadow may have taken a node's part meanwhile.
         unknown = [node for node in self._sent(record) if not node.is_dir and node.remote_id is None]
         found = match(unknown, await self._ours(record, listing, known, len(unknown)), known)
@@ -316,7 +379,22 @@ class Delivery:
         if missing:
             if handover.tries < self._options.listing_tries:
                 raise Wait("Worksection doesn't list yet what was just sent")
-            await self._lost(missing, "Worksection doesn't list it")
+            if not await self._omitted(record, missing):
+                await self._lost(missing, "Worksection doesn't list it")
+
+    async def _omitted(self, record: BatchRecord, missing: list[Spooled]) -> bool:
+        """Whether the service took the first files of a post alone, as PHP does above its max_file_uploads.
+
+        Then the others settle again, and later batches are no larger.
+        """
+        files = [node for node in self._sent(record) if not node.is_dir]
+        taken = len(files) - len(missing)
+        if not taken or files[taken:] != missing:
+            return False
+        _log.info("Worksection took only %d of %d files; the others go again", taken, len(files))
+        self.taken_at_most = taken
+        await self._outbox.spare(record, missing, Event.OMITTED)
+        return True
 
     async def _ours(
         self, record: BatchRecord, listing: list[File], known: set[int], expected: int
@@ -353,16 +431,16 @@ class Delivery:
         ready = {node.inode: node for node in self._sent(record) if _leaving(node)}
         if not ready:
             return
-        batch = self._batch(record, list(ready.values()), handover.listing)
+        batch = self._batch(record, list(ready.values()), handover)
         await self._hooks.sent(dataclasses.replace(batch, leaving=lambda inode: _leaving(ready[inode])))
         await self._outbox.taken(record, [node for node in ready.values() if _leaving(node)])
 
     def _sent(self, record: BatchRecord) -> list[Spooled]:
         return [node for node in self._spool.members(record.id) if node.state is State.SENT]
 
-    def _batch(self, record: BatchRecord, ready: list[Spooled], listing: list[File] | None) -> SentBatch:
+    def _batch(self, record: BatchRecord, ready: list[Spooled], handover: Handover) -> SentBatch:
         task, project = _where(record)
-        listed = {file.id: file for file in listing or ()}
+        listed = {file.id: file for file in (*handover.found, *(handover.listing or ()))}
         files: dict[int, File] = {}
         paths: dict[int, Path] = {}
         created: dict[int, tuple[Literal["task", "project"], int]] = {}
@@ -382,7 +460,7 @@ class Delivery:
             files=files,
             nodes={node.inode: node for node in ready},
             paths=paths,
-            all_files=listing,
+            all_files=handover.listing,
             drop_task=record.drop,
         )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -77,6 +78,10 @@ class Hooks(Protocol):
         """The ids of all attachments of a task; None where they aren't known completely."""
         ...
 
+    def known_children(self, project_id: int, task_id: int) -> frozenset[int]:
+        """The ids of the tasks known below a task, or (0) at the top of a project, or (both 0) of the projects."""
+        ...
+
     async def find_drop_task(self, project_id: int, title: str) -> int | None:
         """Look anew for an open top-level task of exactly this title; asked right before one would be made."""
         ...
@@ -96,6 +101,12 @@ class Hooks(Protocol):
         ...
 
 
+class Downloading(Protocol):
+    """A download that has begun."""
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
 class Poster(Protocol):
     """The part of the API's client that the sender uses; see wsfs.api.client.Client."""
 
@@ -104,6 +115,12 @@ class Poster(Protocol):
     ) -> list[File]: ...
 
     async def get_comments(self, task_id: int, *, lane: Lane, extra: Sequence[str] = ()) -> list[Comment]: ...
+
+    async def get_tasks(self, project_id: int, *, lane: Lane, extra: Sequence[str] = ()) -> list[Task]: ...
+
+    async def get_projects(self, *, lane: Lane) -> list[Project]: ...
+
+    def download(self, file_id: int, *, lane: Lane) -> AbstractAsyncContextManager[Downloading]: ...
 
     async def post_comment(
         self,

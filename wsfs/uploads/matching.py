@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 
 from wsfs.api.models import File
+from wsfs.api.multipart import sent_name
 from wsfs.uploads.nodes import Spooled
 
 
@@ -18,9 +19,10 @@ def match(spooled: Sequence[Spooled], listed: Sequence[File], known: Collection[
     """
     new = sorted((file for file in listed if file.id not in known), key=lambda file: file.id)
     found: dict[int, File] = {}
+    sent = {node.inode: sent_name(node.name) for node in spooled}
     rounds: tuple[Callable[[Spooled, File], bool], ...] = (
-        lambda node, file: node.name == file.name and node.size == file.size,
-        lambda node, file: _loose(node.name) == _loose(file.name) and node.size == file.size,
+        lambda node, file: sent[node.inode] == file.name and node.size == file.size,
+        lambda node, file: loose(sent[node.inode]) == loose(file.name) and node.size == file.size,
         lambda node, file: node.size == file.size,
     )
     for agrees in rounds:
@@ -34,7 +36,7 @@ def match(spooled: Sequence[Spooled], listed: Sequence[File], known: Collection[
     return found
 
 
-def _loose(name: str) -> str:
-    """A name without what a server may change in it: form, case, and all but letters, digits and the dot."""
+def loose(name: str) -> str:
+    """A name or title without what a server may change in it: form, case, and all but letters, digits and the dot."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(character for character in folded if character.isalnum() or character == ".")

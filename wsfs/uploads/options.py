@@ -12,7 +12,8 @@ class Options:
     `settle` is the stillness that a batch waits for, at most `settle_most` in all while copies go on;
     `settle_again` that of a file saved over one that was uploaded a short while ago. `empty_after` is how long
     a file stays empty before it is sent so. `text` is the comment's text, with `{names}` and `{count}`.
-    `grace` is what a post that is under way may take once the sender is told to end.
+    `grace` is what a post that is under way may take once the sender is told to end. `look_again` is the time
+    between the two looks for a batch of which nobody knows whether it arrived.
     """
 
     settle: float = 3.0
@@ -33,6 +34,7 @@ class Options:
     retry_most: float = 300.0
     listing_tries: int = 6
     grace: float = 10.0
+    look_again: float = 60.0
 
     def comment_text(self, names: list[str]) -> str:
         """The text of a comment that brings files of these names."""

@@ -68,7 +68,9 @@ class Outbox:
         """The batch was certainly not sent, and can be sent again: its nodes settle on."""
         await self.spare(record, self._spool.members(record.id))
 
-    async def spare(self, record: BatchRecord, nodes: Iterable[Spooled]) -> None:
+    async def spare(
+        self, record: BatchRecord, nodes: Iterable[Spooled], event: Event = Event.NOT_SENT
+    ) -> None:
         """As `give_back`, for some of the batch's nodes."""
         spared = list(nodes)
         operations = []
@@ -78,7 +80,7 @@ class Outbox:
                 node.state = after(node.state, Event.SUPERSEDED)
                 del self._spool.shadows[node.inode]
             else:
-                node.state = after(node.state, Event.NOT_SENT)
+                node.state = after(node.state, event)
                 node.batch = None
             operations.append(rows.put_node(node))
         if not self._spool.members(record.id):
@@ -95,10 +97,18 @@ class Outbox:
         """
         refused = list(nodes)
         for node in refused:
-            node.state = after(node.state, Event.UNCERTAIN if uncertain else Event.REFUSED)
+            node.state = after(node.state, Event.UNDECIDED if uncertain else Event.REFUSED)
             node.error, node.uncertain, node.forced = sentence, uncertain, False
         await self._spool.journal.commit(*map(rows.put_node, refused))
         self._tell(refused)
+
+    async def doubt(self, record: BatchRecord) -> None:
+        """Nobody knows whether the service has the batch: it has to be found out before anything else."""
+        members = self._spool.members(record.id)
+        for node in members:
+            node.state = after(node.state, Event.UNCERTAIN)
+        await self._spool.journal.commit(*map(rows.put_node, members))
+        self._tell(members)
 
     async def posted(self, record: BatchRecord, result: int) -> BatchRecord:
         """The service has taken the batch and made the comment, task or project `result` of it."""

@@ -13,10 +13,6 @@ from wsfs.uploads.states import Event, State, after
 
 _log = logging.getLogger(__name__)
 
-UNCERTAIN = (
-    "wsfs stopped while this was being sent, so it may or may not have arrived: look in Worksection. If it is "
-    "there, delete this one here; if it isn't, `wsfs uploads send` sends it again"
-)
 INTERRUPTED = "it was still being written when wsfs or the computer stopped"
 MISSING = "its content is missing from the upload spool"
 
@@ -53,9 +49,11 @@ def _resolve(node: Spooled, contents: Contents) -> bool:
     """Bring one node to a state that a running spool can go on from; whether it changed."""
     if node.state is State.SENDING:
         node.state = after(node.state, Event.UNCERTAIN)
-        node.error, node.uncertain = UNCERTAIN, True
+        node.version, node.safe_version = 1, 1
         return True
     if node.is_dir or node.state in {State.SENT, State.UNKNOWN}:
+        # Its content can't have changed: who writes to it gets a copy.
+        node.version, node.safe_version = 1, 1
         return False
     stamp = contents.stamp(node.content)
     if stamp is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from typing import Any
 import trio
 
 from wsfs.uploads.batch import Circumstances, Plan, Planned, plan, root_of
-from wsfs.uploads.delivery import Delivery, Handover, Wait
+from wsfs.uploads.delivery import Delivery, Handover, Search, Wait
 from wsfs.uploads.draining import Flushed, Progress, Scope, Watch, below, inodes_of, to_be_sent
 from wsfs.uploads.errors import UploadError
 from wsfs.uploads.hooks import Hooks, Poster, SentBatch
@@ -18,7 +19,7 @@ from wsfs.uploads.nodes import BatchRecord
 from wsfs.uploads.options import Options
 from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import State
-from wsfs.uploads.status import status_of
+from wsfs.uploads.status import LOOKED_FOR, status_of
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Sender:
                 self._activity, self._hurry = trio.Event(), trio.Event()
                 now = trio.current_time()
                 wakes = [self._spool.expire_closes(now), self._forget_made(now)]
+                wakes.append(self._start_searches(nursery, now))
                 wakes.append(self._start_handovers(nursery, now))
                 self._plan = self._make_plan(now)
                 wakes += [self._plan.wake, self._start_batches(nursery, now)]
@@ -84,9 +86,12 @@ class Sender:
         self._hurry.set()
 
     def _make_plan(self, now: float) -> Plan:
+        options, most = self._options, self._delivery.taken_at_most
+        if most is not None and most < options.most_files:
+            options = dataclasses.replace(options, most_files=most)
         return plan(
             self._spool.nodes,
-            self._options,
+            options,
             Circumstances(
                 now=now,
                 destination=self._hooks.destination,
@@ -112,6 +117,28 @@ class Sender:
                 self._busy.add(planned.root)
                 nursery.start_soon(self._deliver, planned)
         return None
+
+    def _start_searches(self, nursery: trio.Nursery, now: float) -> float | None:
+        """Look for the batches that may have arrived; returns when to look again."""
+        wakes: list[float] = []
+        for record in list(self._spool.batches.values()):
+            doubtful = [node for node in self._spool.members(record.id) if node.state is State.UNKNOWN]
+            if not doubtful:
+                continue
+            root = root_of(self._spool.nodes, doubtful[0])
+            search = self._delivery.searches.get(record.id, Search())
+            until = max(search.due, search.not_before)
+            if self._paused is not None:
+                until = max(until, self._paused[0])
+            if root not in self._busy:
+                # What is sent there meanwhile could be taken for it.
+                self._resting[root] = (max(until, now + CALM), LOOKED_FOR)
+                if until <= now:
+                    self._busy.add(root)
+                    nursery.start_soon(self._search, root, record)
+            if until > now:
+                wakes.append(until)
+        return min(wakes, default=None)
 
     def _start_handovers(self, nursery: trio.Nursery, now: float) -> float | None:
         """Go on with the batches that the service has taken; returns when to look again."""
@@ -149,6 +176,12 @@ class Sender:
         else:
             handover.not_before = trio.current_time() + self._backoff(handover.tries)
             handover.tries += 1
+
+    async def _search(self, root: int, record: BatchRecord) -> None:
+        search = self._delivery.searches.setdefault(record.id, Search())
+        if not await self._guarded(root, lambda: self._delivery.search(record)):
+            search.not_before = trio.current_time() + self._backoff(search.tries)
+            search.tries += 1
 
     async def _guarded(self, root: int, work: Callable[[], Awaitable[None]]) -> bool:
         """Do it, and turn what goes wrong into a wait; whether it went well. Nothing ends the sender."""
@@ -208,6 +241,8 @@ class Sender:
         self._tries.clear()
         for handover in self._delivery.handovers.values():
             handover.not_before = 0.0
+        for search in self._delivery.searches.values():
+            search.not_before = 0.0
         self._look()
 
     async def flush(self, scope: Scope = None, progress: Progress | None = None) -> Flushed:

@@ -5,8 +5,11 @@ name is one that is never uploaded, or `INTERRUPTED`, where its writer was kille
 `SENDING`; a definite success to `SENT`, and once the drive has taken the attachment in its stead it is
 `DROPPED`. A directory begins at `SETTLING` or `LOCAL`.
 
+Where nobody knows whether the service took a batch, it is `UNKNOWN` until that is found out: then it is `SENT`,
+or settles again, or, where that can't be found out, is `QUARANTINED`.
+
 A state is on disk before the act that it names. So what a start finds tells what may have happened: `OPEN`
-was being written, `SENDING` may have arrived, `SENT` has.
+was being written, `SENDING` and `UNKNOWN` may have arrived, `SENT` has.
 """
 
 from __future__ import annotations
@@ -23,7 +26,6 @@ class State(StrEnum):
     SETTLING = "settling"
     SENDING = "sending"
     UNKNOWN = "unknown"
-    """Kept for a batch of which it is being found out whether it arrived; nothing enters it yet."""
     SENT = "sent"
     INTERRUPTED = "interrupted"
     QUARANTINED = "quarantined"
@@ -47,6 +49,8 @@ class Event(StrEnum):
     SUPERSEDED = "the batch was not sent, and a newer version has its name"
     REFUSED = "the service refused the batch for good"
     UNCERTAIN = "nobody knows whether the service took it"
+    UNDECIDED = "it can't be found out whether the service took it, or what became of it"
+    OMITTED = "the service took the batch without it"
     POSTED = "the service took the batch"
     TAKEN = "the drive shows the attachment in its stead"
     RETRIED = "a person asks to send it after all"
@@ -74,10 +78,17 @@ TABLE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.SENDING, Event.NOT_SENT): State.SETTLING,
         (State.SENDING, Event.SUPERSEDED): State.DROPPED,
         (State.SENDING, Event.REFUSED): State.QUARANTINED,
-        (State.SENDING, Event.UNCERTAIN): State.QUARANTINED,
+        (State.SENDING, Event.UNCERTAIN): State.UNKNOWN,
         (State.SENDING, Event.POSTED): State.SENT,
+        (State.UNKNOWN, Event.WRITTEN): State.OPEN,
+        (State.UNKNOWN, Event.NOT_SENT): State.SETTLING,
+        (State.UNKNOWN, Event.SUPERSEDED): State.DROPPED,
+        (State.UNKNOWN, Event.UNDECIDED): State.QUARANTINED,
+        (State.UNKNOWN, Event.POSTED): State.SENT,
         (State.SENT, Event.WRITTEN): State.OPEN,
-        (State.SENT, Event.UNCERTAIN): State.QUARANTINED,
+        (State.SENT, Event.OMITTED): State.SETTLING,
+        (State.SENT, Event.SUPERSEDED): State.DROPPED,
+        (State.SENT, Event.UNDECIDED): State.QUARANTINED,
         (State.SENT, Event.TAKEN): State.DROPPED,
         (State.INTERRUPTED, Event.WRITTEN): State.OPEN,
         (State.INTERRUPTED, Event.REMOVED): State.DROPPED,

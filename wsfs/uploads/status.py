@@ -10,9 +10,12 @@ from wsfs.uploads.batch import Held, chain, root_of
 from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.noise import is_noise
 from wsfs.uploads.spool import Spool
-from wsfs.uploads.states import State
+from wsfs.uploads.states import IN_FLIGHT, State
 
 _HELD_BACK = {State.INTERRUPTED, State.QUARANTINED}
+
+
+LOOKED_FOR = "the connection was lost while it was sent; whether it arrived is being looked up"
 
 
 def status_of(spool: Spool, held: Mapping[int, Held], pause: str | None, login: bool) -> dict[str, Any]:
@@ -56,6 +59,8 @@ def _described(spool: Spool, node: Spooled, held: Mapping[int, Held], pause: str
     above = chain(spool.nodes, node)
     hold = held.get(node.inode)
     reason = node.error or (hold.reason if hold else "")
+    if not reason and node.state is State.UNKNOWN:
+        reason = LOOKED_FOR
     if not reason and node.state is State.SETTLING and not node.is_dir:
         reason = pause or ""
     return {
@@ -77,6 +82,6 @@ def _overall(counts: Counter[str], pause: str | None, login: bool) -> str:
         return "log in again"
     if pause is not None:
         return "trying again"
-    if counts[State.SENDING] or counts[State.SENT]:
+    if any(counts[state] for state in IN_FLIGHT):
         return "sending"
     return "waiting" if counts[State.SETTLING] or counts[State.OPEN] else "idle"

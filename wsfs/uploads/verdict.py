@@ -38,12 +38,12 @@ def read_verdict(error: api.ApiError) -> Verdict:
     return Verdict.REFUSED if error.permanent else Verdict.AGAIN
 
 
-def uncertain_sentence(record: BatchRecord, error: api.ApiError) -> str:
-    """What a person is told of a batch of which nobody knows whether it arrived."""
+def uncertain_sentence(record: BatchRecord, reason: str) -> str:
+    """What a person is told of a batch of which it can't be found out whether it arrived."""
     made = {"comment": "the comment with it", "task": "the new task", "project": "the new project"}[
         record.kind
     ]
     return (
-        f"{error}: look in Worksection whether {made} is there. If it is, delete this one here; if it isn't, "
+        f"{reason}: look in Worksection whether {made} is there. If it is, delete this one here; if it isn't, "
         "`wsfs uploads send` sends it again"
     )
