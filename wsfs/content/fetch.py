@@ -16,6 +16,7 @@ from pathlib import Path
 import trio
 from cachetools import TTLCache
 
+from wsfs.api.errors import LoginRefused
 from wsfs.api.pacing import Lane
 from wsfs.content.cache import Cache
 from wsfs.content.entry import Entry
@@ -224,7 +225,8 @@ class _Attachment:
     def _stream_ended(self, stream: Stream) -> None:
         self.streams.remove(stream)
         content = self.content
-        if stream.failure is not None:
+        # A dead login fails without a request, and heals at any moment: there is nothing to be spared.
+        if stream.failure is not None and not isinstance(stream.failure, LoginRefused):
             content.failures[self.file_id] = stream.failure
         if isinstance(stream, Transfer):
             self.unkept = self.unkept or stream.disk_failed
