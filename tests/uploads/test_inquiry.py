@@ -209,6 +209,28 @@ async def test_what_the_service_drops_goes_again(world: World, mock_clock: MockC
         assert not world.spool.nodes
 
 
+@pytest.mark.parametrize("renames", [True, False])
+async def test_what_the_service_drops_is_known_though_another_was_saved_meanwhile(
+    world: World, mock_clock: MockClock, renames: bool
+) -> None:
+    world.service.most = 2
+    world.service.hold = trio.Event()
+    if renames:
+        world.service.rename = lambda name: f"upload-{len(world.service.contents)}"
+    async with world.running():
+        nodes = [await world.write(TASK, name, f"content {name}".encode()) for name in "abcd"]
+        await world.wait(3.5)
+        await world.save(nodes[0], b"content A")
+        world.service.hold.set()
+        await world.wait(300)
+        sent = [f"content {name}".encode() for name in "abcdA"]
+        assert sorted(world.service.contents.values()) == sorted(sent)
+        for inode, content in zip([node.inode for node in nodes], b"Abcd", strict=True):
+            assert world.service.contents[world.drive.files[inode].id] == b"content %c" % content
+        assert not world.spool.nodes
+        assert not world.spool.shadows
+
+
 async def test_a_fault_of_the_program_while_posting_is_looked_into(
     world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,14 +72,14 @@ class Index:
         return self._children.keys()
 
     def members(self, batch_id: int) -> list[Spooled]:
-        """The nodes that a batch took, oldest first."""
+        """The nodes that a batch took, in the order in which they are sent."""
         found = [
             node
             for group in (self.nodes, self.shadows)
             for node in group.values()
             if node.batch == batch_id and node.state is not State.DROPPED
         ]
-        return sorted(found, key=lambda node: node.inode)
+        return sorted(found, key=lambda node: node.origin)
 
     def content_path(self, node: Spooled) -> Path:
         """Where a file's content is, for whoever sends it or moves it into the cache once it is uploaded."""

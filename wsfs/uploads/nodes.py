@@ -70,6 +70,11 @@ class Spooled:
         """Whether its content has changed since it was last made safe."""
         return self.version != self.safe_version
 
+    @property
+    def origin(self) -> int:
+        """The inode that its content was made for: a shadow's own inode is younger than its place in a batch."""
+        return int(self.content.partition(".")[0]) if self.content else self.inode
+
 
 @dataclasses.dataclass(slots=True, frozen=True)
 class BatchRecord:
