@@ -19,7 +19,7 @@ import pyfuse3
 from wsfs.drive import errors
 from wsfs.drive.extended import PINS, ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
-from wsfs.drive.handles import DirectoryHandle, FileHandle, SpooledHandle
+from wsfs.drive.handles import ControlHandle, DirectoryHandle, FileHandle, SpooledHandle
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
 from wsfs.fuse.callers import Lanes, is_being_killed
@@ -285,8 +285,9 @@ class Operations(pyfuse3.Operations):
             except BaseException:
                 await self._drive.release(handle)
                 raise
-        live = self._drive.attributes(handle.node).live
-        return self._info(handle, live=live, keep=not isinstance(handle, SpooledHandle))
+        return self._info(
+            handle, live=isinstance(handle, ControlHandle), keep=not isinstance(handle, SpooledHandle)
+        )
 
     @guarded
     async def create(
