@@ -110,7 +110,7 @@ class Run:
         for system in systems:
             self._note("disk", system.name, measures.from_disk(system))
         for system in systems if self.peers else ():
-            measures.warm(system)
+            measures.read_whole(measures.large(system))
             self._note("random 4k", system.name, measures.random_reads(system, 4096, 64 * MIB))
         for system in systems if self.peers else ():
             self._note("random 1M", system.name, measures.random_reads(system, MIB, 512 * MIB))
@@ -153,6 +153,7 @@ def main() -> int:
     parser.add_argument("--no-write", action="store_true", help="leave docs as they are")
     given = parser.parse_args()
     files = Files(large=given.large * MIB)
+    busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(
         prefix="wsfs-bench-", dir=given.scratch, ignore_cleanup_errors=True
     ) as scratch:
@@ -169,8 +170,8 @@ def main() -> int:
         intro = (
             "## Content\n\n"
             f"A file of {given.large:,} MiB, {files.small:,} files of {files.small_size:,} bytes and a directory of "
-            f"{files.listed:,}; medians of {given.rounds} rounds on {os.cpu_count()} processors, Linux "
-            f"{platform.release().partition('-')[0]}, Python {platform.python_version()} (`scripts/bench content`; "
+            f"{files.listed:,}; medians of {given.rounds} rounds on {os.cpu_count()} processors, of "
+            f"which other work kept {busy:.1f} busy at the beginning, Linux {platform.release().partition('-')[0]}, Python {platform.python_version()} (`scripts/bench content`; "
             "what each row is, is said in `tests/benchmarks/content_measures.py`). Times in seconds, reads by fio a "
             "second. In brackets: how many times wsfs's speed it has.{root}\n\n"
         ).replace("{root}", root)

@@ -168,7 +168,7 @@ COLOURS = {
     "wsfs": "#1b7f4b",
     "rclone": "#b5483a",
 }
-LEFT, WIDTH, BAR, GAP, TOP = 250, 560, 9, 14, 56
+LEFT, WIDTH, BAR, GAP, TOP = 270, 580, 9, 14, 56
 
 
 def plot(figures: Figures, path: Path) -> None:
