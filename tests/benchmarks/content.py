@@ -167,14 +167,15 @@ def main() -> int:
     print(text)
     if not given.no_write:
         root = "" if os.geteuid() == 0 else " Caches could not be dropped: that takes root."
+        system = f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
         intro = (
             "## Content\n\n"
             f"A file of {given.large:,} MiB, {files.small:,} files of {files.small_size:,} bytes and a directory of "
-            f"{files.listed:,}; medians of {given.rounds} rounds on {os.cpu_count()} processors, of "
-            f"which other work kept {busy:.1f} busy at the beginning, Linux {platform.release().partition('-')[0]}, Python {platform.python_version()} (`scripts/bench content`; "
-            "what each row is, is said in `tests/benchmarks/content_measures.py`). Times in seconds, reads by fio a "
-            "second. In brackets: how many times wsfs's speed it has.{root}\n\n"
-        ).replace("{root}", root)
+            f"{files.listed:,}; medians of {given.rounds} rounds on {os.cpu_count()} processors, of which other work "
+            f"kept {busy:.1f} busy at the beginning, {system} (`scripts/bench content`; what each row is, is said in "
+            "`tests/benchmarks/content_measures.py`). Times in seconds, reads by fio a second. In brackets: how many "
+            f"times wsfs's speed it has, as the median of the rounds' ratios.{root}\n\n"
+        )
         write_part("content", intro + text)
         plot(run.figures, PICTURE)
     return 0 if limits.kept else 1
