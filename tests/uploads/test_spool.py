@@ -409,3 +409,19 @@ async def test_recent_uploads_are_remembered_for_an_hour(world: World, mock_cloc
         assert again.spool.sent_lately(TASK, "a")
         await again.wait(3600)
         assert not again.spool.sent_lately(TASK, "a")
+
+
+@pytest.mark.parametrize("cut", [True, False])
+async def test_a_file_that_was_cut_for_a_writer_who_never_came_is_not_finished(
+    world: World, mock_clock: MockClock, cut: bool
+) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a")
+        handle = world.spool.open(node.inode, write=True)
+        if cut:
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await world.spool.truncate(node.inode, 0)
+        handle.abandon()
+        await world.spool.release(handle)
+        assert (state(node), node.size) == ((State.INTERRUPTED, 0) if cut else (State.SETTLING, 7))

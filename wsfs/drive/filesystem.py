@@ -368,6 +368,12 @@ class Drive:
         elif isinstance(handle, SpooledHandle):
             await self.spool.release(handle.spooled)
 
+    async def abandon(self, handle: FileHandle) -> None:
+        """Give back a handle that its program never got, as opening it failed amidst."""
+        if isinstance(handle, SpooledHandle):
+            handle.spooled.abandon()
+        await self.release(handle)
+
     # The rest
 
     def free_space(self) -> os.statvfs_result:

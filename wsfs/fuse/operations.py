@@ -283,7 +283,8 @@ class Operations(pyfuse3.Operations):
             try:
                 await self._namespace.set_attributes(inode, size=0)
             except BaseException:
-                await self._drive.release(handle)
+                # It may be empty by now, and nobody will write into it: it mustn't count as a finished file.
+                await self._drive.abandon(handle)
                 raise
         return self._info(
             handle, live=isinstance(handle, ControlHandle), keep=not isinstance(handle, SpooledHandle)

@@ -101,6 +101,10 @@ class SpoolHandle:
         for other in self.opened.handles:
             other.unflushed = other.unflushed or other.writes
 
+    def abandon(self) -> None:
+        """Its program never got it: if the file was cut for it, what it was to become is not whole."""
+        self.killed = self.wrote = self.unflushed
+
     def _changed(self) -> None:
         node = self.opened.node
         node.version += 1
