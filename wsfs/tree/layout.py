@@ -301,6 +301,8 @@ class Tree:
             self._settle()
             return inode
         if other is not None and other is not node:
+            if other.owner is not None:
+                _discard(self._attachments_of, other.owner, record.id)
             self._leave(other)
         self._homes.drop(inode)
         node.kind, node.id, node.kept_ns = Kind.ATTACHMENT, record.id, kept_ns
