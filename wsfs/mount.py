@@ -25,6 +25,7 @@ from wsfs.api.auth import AdminKey, Credentials, UserToken
 from wsfs.api.client import Client
 from wsfs.api.errors import ApiError, LoginRefused, NoSuchAccount
 from wsfs.api.pacing import Lane, Pacer
+from wsfs.api.transport import RequestRecord
 from wsfs.catalog.catalog import Catalog
 from wsfs.catalog.keepsakes import Alias
 from wsfs.catalog.store import Store
@@ -142,6 +143,11 @@ async def _serve(
         sender.wake()
         nursery.start_soon(_after_login, catalog)
 
+    def observe(record: RequestRecord) -> None:
+        requests.add(record)
+        if record.result == "ok":
+            sender.reached()
+
     renewer = Renewer(
         Vault(),
         settings.base_url,
@@ -155,7 +161,7 @@ async def _serve(
         settings.credentials,
         pacer,
         deadline=settings.deadline,
-        observer=requests.add,
+        observer=observe,
         scheme=store.get(_SCHEME),
         on_scheme=functools.partial(remember, _SCHEME),
         renewal=renewer,
@@ -250,8 +256,9 @@ async def _serve(
     )
 
     with _collecting_later():
-        await catalog.start(files_later=True)
+        # What is pending first: where the catalog knows already what became of it, it has its inode all the same.
         _show_spool(tree, spool)
+        await catalog.start(files_later=True)
         publisher.publish()
     nursery.start_soon(catalog.run)
     nursery.start_soon(renewer.run)

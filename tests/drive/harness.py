@@ -291,11 +291,11 @@ async def mounted(
         sender = Sender(spool, client, adoption, setup.uploads)
         namespace = Namespace(drive, Titles(client), Permissions(mkdir=setup.mkdir, drop=setup.drop))
         extended = ExtendedAttributes(drive, emulator.url, UTC)
-        await catalog.start(files_later=True)
         for node in sorted(spool.nodes.values(), key=lambda one: one.inode):
             tree.add_local(
                 node.inode, node.parent, node.name, is_directory=node.is_dir, stamp_ns=node.mtime_ns
             )
+        await catalog.start(files_later=True)
         publisher.publish()
         nursery.start_soon(catalog.run)
         await catalog.load_files()

@@ -243,6 +243,7 @@ class FakeDrive:
         self.told: list[int] = []
         self.failures: deque[Exception] = deque()
         self.pause: trio.Event | None = None
+        self.remembered_after = 0
 
     def destination(self, parent_inode: int) -> Destination | None:
         return self.places.get(parent_inode)
@@ -277,6 +278,10 @@ class FakeDrive:
         if result.task_id is not None and result.all_files is not None:
             self.known[result.task_id] = frozenset(file.id for file in result.all_files)
         self.batches.append(result)
+
+    async def remembered(self) -> None:
+        self.remembered_after = len(self.batches)
+        await trio.lowlevel.checkpoint()
 
     def changed(self, inode: int) -> None:
         self.told.append(inode)

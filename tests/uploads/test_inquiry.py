@@ -132,6 +132,35 @@ async def test_the_looks_begin_anew_after_a_restart(
         assert not again.spool.nodes
 
 
+async def test_a_flush_ends_the_settling_of_what_comes_back(world: World, mock_clock: MockClock) -> None:
+    world.service.fail("post_comment", api.OutcomeUnknown(LOST))
+    async with world.running(), trio.open_nursery() as nursery:
+        node = await world.write(TASK, "a")
+        await world.wait(3.5)
+        assert state(node) is State.UNKNOWN
+        world.spool.recent[TASK, "a"] = world.wall()  # so that it would settle for a minute more
+        nursery.start_soon(world.sender.flush)
+        await world.wait(world.options.look_again + 2)
+        assert world.service.names() == ["a"]
+
+
+async def test_how_many_files_the_service_takes_is_known_to_the_next_start(
+    world: World, mock_clock: MockClock
+) -> None:
+    world.service.most = 3
+    async with world.running():
+        for name in "abcd":
+            await world.write(TASK, name)
+        await world.wait(300)
+    again = world.again()
+    async with again.running():
+        for name in "efghi":
+            await again.write(TASK, name)
+        await again.wait(100)
+    assert [len(post[2]) for post in world.service.posts] == [4, 1, 3, 2]
+    assert world.service.names() == list("abcdefghi")
+
+
 async def test_a_crash_while_sending_is_looked_into(world: World, mock_clock: MockClock) -> None:
     world.service.hold = trio.Event()
     async with world.running():

@@ -668,6 +668,53 @@ async def test_a_restart_hands_over_what_was_sent(world: World, mock_clock: Mock
         assert again.service.requests.count("post_comment") == 1
 
 
+async def test_the_rows_stay_until_the_drive_has_it_on_the_disk(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.running():
+        monkeypatch.setattr(world.drive, "remembered", trio.sleep_forever)
+        node = await world.write(TASK, "a")
+        await world.wait(5)
+        assert not world.spool.nodes
+        monkeypatch.undo()
+        await world.crash()
+    again = world.again()
+    async with again.running():
+        assert state(again.spool.nodes[node.inode]) is State.SENT
+        await again.wait(5)
+        assert not again.spool.nodes
+        assert [list(batch.files) for batch in again.drive.batches] == [[node.inode]] * 2
+        assert again.service.names() == ["a"]
+
+
+async def test_a_request_that_gets_through_ends_the_wait_for_the_network(
+    world: World, mock_clock: MockClock
+) -> None:
+    world.drive.known[TASK_ID] = frozenset()
+    world.service.fail("post_comment", *[api.Unreachable()] * 100)
+    async with world.running():
+        await world.write(TASK, "a")
+        await world.wait(1000)
+        world.service.failures.clear()
+        world.sender.reached()
+        await world.wait(1)
+        assert world.service.names() == ["a"]
+
+
+async def test_a_request_that_gets_through_is_no_reason_to_hurry_otherwise(
+    world: World, mock_clock: MockClock
+) -> None:
+    world.drive.known[TASK_ID] = frozenset()
+    world.service.fail("post_comment", *[api.TooManyRequests()] * 100)
+    async with world.running():
+        await world.write(TASK, "a")
+        await world.wait(1000)
+        asked = len(world.service.requests)
+        world.sender.reached()
+        await world.wait(1)
+        assert len(world.service.requests) == asked
+
+
 async def test_a_restart_with_known_ids_asks_nothing(
     world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
 ) -> None:

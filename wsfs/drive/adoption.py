@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,10 +39,11 @@ log = logging.getLogger(__name__)
 
 
 class Memory(Protocol):
-    """What remembers aliases and settings for ever (catalog.store.Store)."""
+    """What remembers aliases and settings for ever, and what the catalog was told (catalog.store.Store)."""
 
     async def add_alias(self, kind: int, node_id: int, inode: int, mtime_ns: int | None = None) -> None: ...
     async def set(self, key: str, value: Any) -> None: ...
+    async def flush(self) -> None: ...
 
 
 class Taught(Protocol):
@@ -142,6 +144,13 @@ class Adoption:
             self._turn_files(result, owner)
         self._tree.unveil()
         self._drive.publisher.publish()
+
+    async def remembered(self) -> None:
+        """Write what the catalog was told: else a crash now would leave a listing without what was uploaded."""
+        try:
+            await self._memory.flush()
+        except sqlite3.Error as error:
+            log.info("The catalog can't be written now: %s", error)
 
     async def _remember_files(self, result: SentBatch) -> None:
         """Record the inode and the mtime of each file: what they are when this returns, for a copy that keeps

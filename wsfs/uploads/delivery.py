@@ -48,13 +48,17 @@ LOOKS = 2
 class Wait(Exception):  # noqa: N818 - says what to do
     """The batch has to be tried again later, for the reason that str() gives.
 
-    `everything` says that the others had better wait too, `login` that somebody has to log in first.
+    `everything` says that the others had better wait too, `login` that somebody has to log in first, `offline`
+    that the service could not be reached at all.
     """
 
-    def __init__(self, reason: str, *, everything: bool = False, login: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, everything: bool = False, login: bool = False, offline: bool = False
+    ) -> None:
         super().__init__(reason)
         self.everything = everything or login
         self.login = login
+        self.offline = offline
 
 
 @dataclasses.dataclass
@@ -101,8 +105,6 @@ class Delivery:
         self.alone: set[int] = set()
         self.handovers: dict[int, Handover] = {}
         self.searches: dict[int, Search] = {}
-        self.taken_at_most: int | None = None
-        """The most files that the service took of a post, once it was seen to drop some."""
         self._inquiry = Inquiry(spool, client, options)
 
     async def deliver(self, planned: Planned) -> bool:
@@ -392,8 +394,8 @@ class Delivery:
         if not taken or files[taken:] != missing:
             return False
         _log.info("Worksection took only %d of %d files; the others go again", taken, len(files))
-        self.taken_at_most = taken
         await self._outbox.spare(record, missing, Event.OMITTED)
+        await self._spool.limit_posts(taken)
         return True
 
     async def _ours(
@@ -433,7 +435,8 @@ class Delivery:
             return
         batch = self._batch(record, list(ready.values()), handover)
         await self._hooks.sent(dataclasses.replace(batch, leaving=lambda inode: _leaving(ready[inode])))
-        await self._outbox.taken(record, [node for node in ready.values() if _leaving(node)])
+        leaving = [node for node in ready.values() if _leaving(node)]
+        await self._outbox.taken(record, leaving, self._hooks.remembered)
 
     def _sent(self, record: BatchRecord) -> list[Spooled]:
         return [node for node in self._spool.members(record.id) if node.state is State.SENT]
@@ -481,6 +484,7 @@ def _waiting(error: api.ApiError) -> Wait:
         # An error of the server's own may well concern this one request alone.
         everything=not isinstance(error, (api.ServerFailed, api.BadAnswer)),
         login=login,
+        offline=isinstance(error, api.Unreachable),
     )
 
 

@@ -96,6 +96,10 @@ class Hooks(Protocol):
         """
         ...
 
+    async def remembered(self) -> None:
+        """Have on the disk what `sent` showed, so that the next start shows it too; must not raise."""
+        ...
+
     def changed(self, inode: int) -> None:
         """A spooled node's state, size or error changed."""
         ...

@@ -6,7 +6,7 @@ Each step changes the nodes in memory first, without waiting, and returns when t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Literal
 
 import trio
@@ -128,8 +128,12 @@ class Outbox:
             node.remote_id = ids[node.inode]
         await self._spool.journal.commit(*map(rows.put_node, members))
 
-    async def taken(self, record: BatchRecord, nodes: Iterable[Spooled]) -> None:
-        """The drive shows what became of these: they leave the spool at once, their rows and contents after."""
+    async def taken(
+        self, record: BatchRecord, nodes: Iterable[Spooled], remembered: Callable[[], Awaitable[None]]
+    ) -> None:
+        """The drive shows what became of these: they leave the spool at once, their rows and contents once the
+        drive has that on the disk (`remembered`). A crash before that hands them over once more.
+        """
         gone = list(nodes)
         operations = []
         now = self._spool.clock()
@@ -142,6 +146,7 @@ class Outbox:
         if not self._spool.members(record.id):
             self._spool.batches.pop(record.id, None)
             operations.append(rows.delete_batch(record.id))
+        await remembered()
         await self._spool.journal.commit(*operations)
         await self._clean(gone)
 

@@ -86,7 +86,7 @@ class Sender:
         self._hurry.set()
 
     def _make_plan(self, now: float) -> Plan:
-        options, most = self._options, self._delivery.taken_at_most
+        options, most = self._options, self._spool.files_a_post
         if most is not None and most < options.most_files:
             options = dataclasses.replace(options, most_files=most)
         return plan(
@@ -245,6 +245,11 @@ class Sender:
             search.not_before = 0.0
         self._look()
 
+    def reached(self) -> None:
+        """Some request or other reached the service: if uploads wait for the network, they needn't any more."""
+        if self._paused is not None and self._paused[1].offline:
+            self.wake()
+
     async def flush(self, scope: Scope = None, progress: Progress | None = None) -> Flushed:
         """Send now what lies there, and wait until it is sent or refused, or can't go by itself.
 
@@ -260,7 +265,8 @@ class Sender:
                 node.named = True
         targets = to_be_sent(reached)
         for node in targets:
-            node.forced = node.forced or node.state is State.SETTLING
+            # What is on its way too: should it come back, it needn't settle again.
+            node.forced = True
         watch = Watch(targets, self._options)
         self.wake()
         while True:

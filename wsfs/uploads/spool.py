@@ -39,6 +39,8 @@ class Spool(OpenFiles):
     """
 
     _lock: int | None = None
+    files_a_post: int | None = None
+    """The most files that the service took of a post, once it was seen to leave some out; for ever."""
 
     # Beginning and end
 
@@ -52,6 +54,7 @@ class Spool(OpenFiles):
             found = await self.journal.open()
             known_before = bool(found.nodes or found.meta)
             self._next_inode = self._reserved = found.meta.get("next_inode", FIRST_LOCAL_INODE)
+            self.files_a_post = found.meta.get("files_a_post")
             oldest = self.clock() - self._writable_for
             self.recent = {key: sent_at for key, sent_at in found.recent.items() if sent_at >= oldest}
             self.journal.post(rows.delete_recent(oldest))
@@ -285,6 +288,12 @@ class Spool(OpenFiles):
             self.on_change(node.inode)
         await self.journal.commit(*map(rows.put_node, nodes))
         self.on_activity()
+
+    async def limit_posts(self, files: int) -> None:
+        """Remember that the service takes no more files than that of one post."""
+        if self.files_a_post is None or files < self.files_a_post:
+            self.files_a_post = files
+            await self.journal.commit(rows.put_meta("files_a_post", files))
 
     async def let_go(self, *directories: Spooled) -> None:
         """They may become new tasks, however many do at once: a person said so."""
