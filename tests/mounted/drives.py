@@ -21,6 +21,9 @@ from wsfs.emulator.testing import Process
 PATIENCE = 30.0
 """Seconds that anything may take on a busy machine before it counts as never."""
 
+KILL_SECONDS = 5.0
+"""After which a process that was killed and doesn't go hangs in the kernel."""
+
 CONNECTIONS = Path("/sys/fs/fuse/connections")
 
 _ALARMING = re.compile(
@@ -84,7 +87,8 @@ class Mount:
     """`wsfs mount --foreground` as a process. `place` is its mountpoint.
 
     The directories are below `scratch`, so that a second Mount with the same one is a remount. What a test leaves
-    in the log above INFO is a failure, unless it was expected (`unexpected`).
+    in the log above INFO is a failure, unless it was expected (`unexpected`). `program` is a script that runs in
+    wsfs's stead.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class Mount:
         options: str = "",
         rate: float = 0.0,
         arguments: Sequence[str] = (),
+        program: Path | None = None,
     ) -> None:
         self.scratch = scratch
         self.url = url
@@ -114,12 +119,12 @@ class Mount:
             "XDG_DATA_HOME": str(scratch / "share"),
         }
         self.command = [
-            *wsfs_command(
-                "mount", "--foreground", "--cache-dir", str(self.cache), "--data-dir", str(self.data)
-            ),
+            *(wsfs_command() if program is None else [sys.executable, "-P", str(program)]),
+            *("mount", "--foreground", "--cache-dir", str(self.cache), "--data-dir", str(self.data)),
             *("--rate", str(rate), *(("-o", options) if options else ()), *arguments),
             *(url, str(self.place)),
         ]
+        self.cut = False
         self._read = self.log.stat().st_size if self.log.exists() else 0
         self.said.unlink(missing_ok=True)
         with self.log.open("ab") as log, self.said.open("wb") as said:
@@ -172,9 +177,20 @@ class Mount:
             raise
 
     def kill(self) -> None:
-        """kill -9, as a crash."""
+        """kill -9, as a crash.
+
+        One of its threads may be telling the kernel of a name, and wait for a program that makes another beside
+        it, and so for the process that is being killed: then neither ends, until the connection is cut.
+        """
+        device = _device(self.place)
         self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            assert device is not None
+            self.cut = True
+            (CONNECTIONS / device.partition(":")[2] / "abort").write_text("1")
+            self.process.wait(PATIENCE)
 
     def clear(self) -> None:
         """Take away what a killed process left mounted."""
@@ -202,6 +218,12 @@ class Mount:
     def flush(self) -> None:
         """Have everything sent now."""
         assert not self.ask("flush")["left"]
+
+
+def _device(place: Path) -> str | None:
+    """The MAJOR:MINOR of what is mounted there, from the kernel's table alone."""
+    lines = [line.split(" ") for line in mountinfo.MOUNTINFO.read_text().splitlines()]
+    return next((fields[2] for fields in reversed(lines) if fields[4] == str(place)), None)
 
 
 def has_fusectl() -> bool:

@@ -14,6 +14,7 @@ from wsfs.uploads.outbox import Outbox
 from wsfs.uploads.states import TABLE, Event, IllegalTransition, State, after
 
 from .fakes import OTHER_TASK, TASK, World
+from .state_table import PAGE, in_page, rendered
 
 Scenario = Callable[[World, Outbox], Awaitable[object]]
 SCENARIOS: dict[tuple[State, Event], Scenario] = {}
@@ -212,7 +213,7 @@ async def left_out_and_written(world: World, box: Outbox) -> None:
 async def posted_and_taken(world: World, box: Outbox) -> None:
     node, record = await posted(world, box)
     await box.learned(record, {node.inode: 77})
-    await box.taken(record, [node])
+    await box.taken(record, [node], world.drive.remembered)
 
 
 @scenario((State.SENT, Event.WRITTEN))
@@ -284,3 +285,7 @@ def test_what_is_in_flight_can_not_be_removed(state: State) -> None:
 
 def test_only_a_settling_node_is_claimed() -> None:
     assert [state for state, event in TABLE if event is Event.CLAIMED] == [State.SETTLING]
+
+
+def test_the_page_shows_the_table() -> None:
+    assert in_page(PAGE.read_text()) == rendered(), "python -m tests.uploads.state_table"

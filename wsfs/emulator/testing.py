@@ -68,6 +68,11 @@ class Process:
         """Arm faults, written as for `--fault` or as objects (faults.read). Raises ValueError for what is none."""
         self._ask("POST", "faults", list(faults))
 
+    def faults(self) -> list[dict[str, Any]]:
+        """Return name, action, count and strikes of the faults that are armed."""
+        armed: list[dict[str, Any]] = self._ask("GET", "faults.json")
+        return armed
+
     def clear_faults(self) -> None:
         """Take all faults away, and release what hangs in them."""
         self._ask("DELETE", "faults")
