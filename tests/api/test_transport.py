@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import trio
@@ -21,6 +22,7 @@ from wsfs.api import errors
 from wsfs.api.auth import AdminKey, UserToken
 from wsfs.api.client import Attachment, Client, RequestRecord
 from wsfs.api.pacing import Lane, Pacer, Promotable
+from wsfs.api.transport import READ_BLOCK
 
 KEY = "7776461cd931e7b1c8e9632ff8e979ce"
 TOKEN = "tok-0123456789.abc_DEF"
@@ -687,3 +689,22 @@ async def test_no_text_ever_holds_a_secret(
     texts = "\n".join([logged, repr(records), repr(client), *seen])
     for secret in secrets:
         assert secret not in texts
+
+
+async def test_a_socket_is_read_in_large_blocks() -> None:
+    """httpcore's own default is 64 KiB: see READ_BLOCK."""
+    asked: list[int] = []
+
+    class Stream(httpcore.AsyncMockStream):
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            asked.append(max_bytes)
+            return await super().read(max_bytes, timeout)
+
+    class Backend(httpcore.AsyncMockBackend):
+        async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+            return Stream([http()])
+
+    async with httpcore.AsyncConnectionPool(network_backend=Backend([])) as pool:
+        response = await pool.request("GET", "http://127.0.0.1/")
+    assert response.status == 200
+    assert set(asked) == {READ_BLOCK}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
+import httpcore
 import httpx
 import trio
 
@@ -27,6 +28,14 @@ from wsfs.api.pacing import Lane, Pacer, Promotable, lane_of
 from wsfs.api.wire import CLOSE_DEADLINE, Attempt, Pieces, translated
 
 guard_logs()
+
+READ_BLOCK = 512 * 1024
+"""Bytes that are taken from a socket at a time."""
+
+# httpcore takes 64 KiB and offers no option for it; every read is a trip through h11, ssl and trio. Eight times that
+# doubled what one download streams over loopback (`scripts/bench content`), and a reader waits no longer: a read
+# returns what there is. The attribute is looked up at each read, and tests/api/test_transport.py notices if it is not.
+httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = READ_BLOCK
 
 LONGEST_URL = 8000
 """Bytes of URL past which a read is sent as a POST form: the service takes 8 kB of URL."""
