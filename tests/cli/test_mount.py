@@ -20,7 +20,7 @@ KEY = "7776461cd931e7b1c8e9632ff8e979ce"
 @pytest.fixture(autouse=True)
 def nothing_of_this_machine(tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("wsfs.config.SYSTEM_FILE", tmp_path / "none.toml")
+    monkeypatch.setattr("wsfs.config.files.SYSTEM_FILE", tmp_path / "none.toml")
     monkeypatch.setattr(preflight, "check_fuse", lambda: None)
     monkeypatch.setattr(logs, "set_up", lambda level, file: None)
     for name, value in {"XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache", "WSFS_API_KEY": KEY}.items():

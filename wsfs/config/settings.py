@@ -1,0 +1,51 @@
+"""What a mount has to know, once it is known where each setting comes from."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsfs.api.auth import Credentials
+from wsfs.secrets import Login
+
+Done = Literal["folder", "mixed", "hide"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a mount needs to know; sizes in bytes, times in seconds, paths absolute."""
+
+    account: str  # as the user gave it
+    base_url: str
+    mountpoint: Path
+    credentials: Credentials
+    cache_dir: Path  # may be thrown away at any time
+    data_dir: Path  # spool, journal, catalog: holds what exists nowhere else
+    cache_size: int = 5 * 2**30
+    rate: float = 1.0  # starts of requests a second, 0 = no limit
+    read_only: bool = False
+    archived: bool = False
+    folders: bool = False
+    done: Done = "folder"
+    create_projects: bool = False
+    mkdir: bool = True
+    drop: bool = True
+    drop_title: str = "Project files"
+    allow_other: bool = False
+    uid: int = 0
+    gid: int = 0
+    timezone: datetime.tzinfo | None = None  # the account's; None = the machine's
+    author: str | None = None  # email_user_from of every post
+    hidden: str | None = None  # hidden of every post
+    comment_template: str = "{names}"
+    settle: float = 3.0
+    hold_tasks: int = 10
+    deadline: float = 30.0
+    poll: float = 30.0
+    crawl: bool = True
+    prefetch: bool = True
+    log_level: str = "info"
+    fsname: str = "wsfs"
+    login: Login | None = None  # where the credentials are those that `wsfs login` keeps

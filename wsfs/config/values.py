@@ -1,0 +1,129 @@
+"""How a written value is read.
+
+Each reader takes a string, number or boolean, and raises ValueError saying what the value has to be.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import zoneinfo
+from collections.abc import Callable
+from pathlib import Path
+
+
+def parse_size(value: object) -> int:
+    """A number of bytes: 1048576, "500M", "5GiB" (powers of 1024) or "5GB" (powers of 1000)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", text_of(value).strip().lower())
+    if match is None:
+        raise ValueError("has to be a size such as 500M or 5GiB")
+    number, unit, binary = match.groups()
+    base = 1000 if binary == "b" else 1024
+    factor = int(base ** (" kmgt".index(unit) if unit else 0))
+    return int(number) * factor if number.isdigit() else int(float(number) * factor)
+
+
+def text_of(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("has to be a text or a number")
+    return str(value)
+
+
+def cache_size(value: object) -> int:
+    size = parse_size(value)
+    if size < 2**20:
+        raise ValueError("has to be at least 1M")
+    return size
+
+
+def line(value: object) -> str:
+    text = text_of(value).strip()
+    if not text or not text.isprintable():
+        raise ValueError("has to be a line of text")
+    return text
+
+
+def boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = text_of(value).strip().lower()
+    if text in ("1", "yes", "true", "on"):
+        return True
+    if text in ("0", "no", "false", "off"):
+        return False
+    raise ValueError("has to be yes or no")
+
+
+def number(least: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            found = float(text_of(value))
+        except ValueError:
+            found = float("nan")
+        if not least <= found < float("inf"):
+            raise ValueError(f"has to be a number, {least:g} or more")
+        return found
+
+    return parse
+
+
+def integer(value: object) -> int:
+    text = text_of(value).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("has to be a whole number, 0 or more")
+    return int(text)
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"has to be {', '.join(choices[:-1])} or {choices[-1]}")
+        return str(value)
+
+    return parse
+
+
+def create(value: object) -> bool:
+    return one_of("projects", "no")("no" if value is False else value) == "projects"
+
+
+def timezone(value: object) -> datetime.tzinfo:
+    try:
+        return zoneinfo.ZoneInfo(text_of(value))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("has to be the name of a time zone such as Europe/Kyiv") from error
+
+
+def template(value: object) -> str:
+    text = text_of(value)
+    try:
+        filled = text.format(names="a.txt")
+    except (ValueError, LookupError, AttributeError) as error:
+        raise ValueError("may hold {names} and no other braces") from error
+    if not filled.strip():
+        raise ValueError("may not be empty, as a comment needs a text")
+    return text
+
+
+def fsname(value: object) -> str:
+    text = line(value)
+    if "," in text:
+        raise ValueError("may not hold a comma")
+    return text
+
+
+def path(value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("has to be a path")
+    try:
+        return Path(os.path.normpath(Path(value).expanduser().absolute()))
+    except RuntimeError as error:  # a ~NAME that is nobody's
+        raise ValueError("has to be a path; nobody here has the home directory at its beginning") from error
+
+
+def port(value: object) -> int:
+    text = text_of(value).strip()
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise ValueError("has to be the number of a port")
+    return int(text)
