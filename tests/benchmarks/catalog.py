@@ -106,7 +106,7 @@ def _installed(program: str) -> bool:
 
 
 def cut(
-    scratch: Path, runs: int, *, projects: int = 10, tasks: int = 50, deadline: float = 30.0
+    scratch: Path, runs: int, *, projects: int = 10, tasks: int = 50, deadline: float = 29.0
 ) -> Iterator[Row]:
     """The service gone, then silent, then back."""
     with Cut(scratch, projects, tasks, deadline) as network:
@@ -117,7 +117,7 @@ def cut(
         yield network.next_failures()
         yield network.recovery()
         with network.silent():
-            yield network.first_failure("silent", limit=deadline + 0.5)
+            yield network.first_failure("silent", limit=deadline + 1)
             yield network.next_failures()
             yield from _known(before, network.known(runs), "silent")
         yield network.recovery()

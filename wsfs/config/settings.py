@@ -42,10 +42,12 @@ class Settings:
     comment_template: str = "{names}"
     settle: float = 3.0
     hold_tasks: int = 10
-    deadline: float = 30.0
+    deadline: float = 29.0
     poll: float = 30.0
     crawl: bool = True
     prefetch: bool = True
     log_level: str = "info"
     fsname: str = "wsfs"
+    noexec: bool = False  # no program is run from the drive
+    system: bool = False  # the machine's mount: configuration, cache, data and logins aren't a user's
     login: Login | None = None  # where the credentials are those that `wsfs login` keeps
