@@ -88,19 +88,33 @@ class Commands:
                 else f"{_moment(failure.time)} {failure.action}: {failure.result}",
             },
             "cache": {**self._content.status(), "to_be_fetched": self._pins.missing()},
-            "uploads": {
-                key: sending[key] for key in ("state", "message", "files", "bytes", "counts", "attention")
-            },
+            "uploads": self._uploads_now(sending),
         }
+
+    def _uploads_now(self, sending: dict[str, Any]) -> dict[str, Any]:
+        """How far the uploads are; `current` are the files whose bytes are leaving, each with its path in the mount."""
+        told = ("state", "message", "again_in", "files", "bytes", "bytes_done", "bytes_left", "speed", "counts")
+        current = [
+            {
+                "path": f"{self._place(file['root'])}/{file['path']}",
+                "size": file["size"],
+                "bytes_done": file["bytes_done"],
+            }
+            for file in sending["current"]
+        ]
+        return {**{key: sending[key] for key in told}, "attention": sending["attention"], "current": current}
+
+    def _place(self, inode: int) -> str:
+        """The path of a directory of the server; what isn't known (any more) is named all the same."""
+        node = self._drive.tree.get(inode)
+        return node.path().rstrip("/") if node is not None else f"(inode {inode})"
 
     def uploads(self) -> dict[str, Any]:
         """What has not reached the server: `files`, each with its path in the mount, state, size and reason."""
         status = self._sender.status()
         files = []
         for place in status["destinations"]:
-            node = self._drive.tree.get(place["inode"])
-            # What is meant for a directory that isn't known (any more) is listed all the same.
-            base = node.path().rstrip("/") if node is not None else f"(inode {place['inode']})"
+            base = self._place(place["inode"])
             for file in [*place["directories"], *place["files"]]:
                 state = "held" if file["held"] and file["state"] == "settling" else file["state"]
                 if file in place["directories"] and state == "settling":

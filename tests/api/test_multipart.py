@@ -81,6 +81,19 @@ async def test_progress_is_told_with_every_piece(tmp_path: Path) -> None:
     assert told == [*[False] * len(pieces), True]
 
 
+async def test_it_is_told_how_much_of_each_file_has_left(tmp_path: Path) -> None:
+    told: list[tuple[str, int]] = []
+    files = []
+    for name, size in (("f", 2 * PIECE_SIZE + 1), ("empty", 0), ("g", 3)):
+        made = attachment(tmp_path / name, b"x" * size)
+        files.append(Attachment(name, made.path, size, lambda done, name=name: told.append((name, done))))  # type: ignore[misc]
+    body = multipart({"a": "b"}, files)
+    assert told == [("f", 0), ("empty", 0), ("g", 0)]
+    told.clear()
+    await read(body)
+    assert told == [("f", PIECE_SIZE), ("f", 2 * PIECE_SIZE), ("f", 2 * PIECE_SIZE + 1), ("g", 3)]
+
+
 async def test_a_file_that_grew_is_sent_as_long_as_it_was(tmp_path: Path) -> None:
     file = attachment(tmp_path / "f", b"12345")
     file.path.write_bytes(b"1234567890")

@@ -63,6 +63,7 @@ class FakeService:
         self.most: int | None = None  # files that are taken of a post
         self.hold: trio.Event | None = None
         self.started = trio.Event()
+        self.attachments: list[Attachment] = []  # those of the last post
         self._id = 1000
 
     def fail(self, action: str, *errors: ApiError) -> None:
@@ -104,6 +105,7 @@ class FakeService:
         self._begin(action)
         bodies = [(attachment.name, attachment.path.read_bytes()) for attachment in attachments]
         assert [len(body) for _, body in bodies] == [attachment.size for attachment in attachments]
+        self.attachments = list(attachments)
         self.started.set()
         if self.hold is not None:
             await self.hold.wait()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlencode
@@ -31,13 +31,22 @@ _STAND_INS: dict[int, int | str] = {
 }
 
 
+def _unheard(_count: int) -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Attachment:
-    """A file to be sent: the name it shall have, where its bytes are, and how many there are."""
+    """A file to be sent: the name it shall have, where its bytes are, and how many there are.
+
+    `taken` is told, while the body goes out, how many of its bytes have left so far; 0 when a body begins anew.
+    It must not raise.
+    """
 
     name: str
     path: Path
     size: int
+    taken: Callable[[int], None] = field(default=_unheard, compare=False, repr=False)
 
 
 def sent_name(name: str) -> str:
@@ -63,12 +72,19 @@ class Body(httpx.AsyncByteStream):
         self._file: BinaryIO | None = None
         self._left = 0
         self._buffer = memoryview(b"")
+        self._current: Attachment | None = None
+        self._given = 0
+        for part in parts:
+            if isinstance(part, Attachment):
+                part.taken(0)
 
     def __aiter__(self) -> Body:
         return self
 
     async def __anext__(self) -> bytes:
         self.started = True
+        if self._current is not None:  # asked for more, it has taken the piece before
+            self._current.taken(self._given)
         while not self._buffer:
             if self._file is None and not self._parts:
                 self.finished = True
@@ -76,11 +92,14 @@ class Body(httpx.AsyncByteStream):
                 raise StopAsyncIteration
             part = self._parts.pop() if self._file is None else None
             if isinstance(part, bytes):
-                self._buffer = memoryview(part)
+                self._buffer, self._current = memoryview(part), None
             else:
+                if part is not None:
+                    self._current, self._given = part, 0
                 self._buffer = memoryview(await trio.to_thread.run_sync(self._read, part))
         self.on_progress()
         piece, self._buffer = self._buffer[:PIECE_SIZE], self._buffer[PIECE_SIZE:]
+        self._given += len(piece)
         return bytes(piece)
 
     def _read(self, part: Attachment | None) -> bytes:

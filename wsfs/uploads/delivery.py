@@ -37,6 +37,7 @@ from wsfs.uploads.options import Options
 from wsfs.uploads.outbox import Outbox
 from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import Event, State
+from wsfs.uploads.transfers import Transfers
 from wsfs.uploads.verdict import Verdict, post_verdict, read_verdict, uncertain_sentence
 
 _log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class Delivery:
         self.alone: set[int] = set()
         self.handovers: dict[int, Handover] = {}
         self.searches: dict[int, Search] = {}
+        self.transfers = Transfers()
         self._inquiry = Inquiry(spool, client, options)
 
     async def deliver(self, planned: Planned) -> bool:
@@ -197,7 +199,10 @@ class Delivery:
     async def _post(self, record: BatchRecord) -> None:
         """Post it and write down what came of it."""
         try:
-            result = await self._request(record, self._spool.members(record.id))
+            try:
+                result = await self._request(record, self._spool.members(record.id))
+            finally:
+                self.transfers.end(record.id)
         except api.ApiError as error:
             await self._failed(record, error)
             return
@@ -215,7 +220,8 @@ class Delivery:
     async def _request(self, record: BatchRecord, members: list[Spooled]) -> int:
         files = [node for node in members if not node.is_dir]
         attachments = [
-            Attachment(name=node.name, path=self._spool.content_path(node), size=node.size) for node in files
+            Attachment(node.name, self._spool.content_path(node), node.size, taken)
+            for node, taken in zip(files, self.transfers.begin(record.id, files), strict=True)
         ]
         author, hidden = self._options.author, self._options.hidden
         if record.kind == "comment":

@@ -298,12 +298,14 @@ class Sender:
 
     def status(self) -> dict[str, Any]:
         """What waits, what is being sent and what needs a person, JSON-able; see status.status_of."""
-        pause = self._paused[1] if self._paused is not None else None
+        until, pause = self._paused if self._paused is not None else (None, None)
         return status_of(
             self._spool,
             self._plan.held,
             None if pause is None else str(pause),
-            pause is not None and pause.login,
+            login=pause is not None and pause.login,
+            again_in=None if until is None else round(max(0.0, until - trio.current_time()), 1),
+            transfers=self._delivery.transfers,
         )
 
 
