@@ -66,6 +66,13 @@ class FakeControls:
         await trio.lowlevel.checkpoint()
         return {"freed": 5}
 
+    async def url(self, path: str | None) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return {"link": path}
+
+    def requests(self, after: int) -> dict[str, Any]:
+        return {"after": after}
+
     def stop(self) -> None:
         self.stopped.set()
 
@@ -94,6 +101,9 @@ async def test_each_command_gets_its_answer(path: Path) -> None:
         assert await ask(path, "refresh") == {"refreshed": None}
         assert await ask(path, "pin", within="/Website") == {"pinned": "/Website"}
         assert await ask(path, "unpin") == {"unpinned": None}
+        assert await ask(path, "url", within="/Website") == {"link": "/Website"}
+        assert await ask(path, "requests") == {"after": 0}
+        assert await ask(path, "requests", after=7) == {"after": 7}
         assert await ask(path, "cache") == {"pinned": []}
         assert await ask(path, "clear_cache") == {"freed": 5}
         assert await ask(path, "refresh", within="/Сайт") == {"refreshed": "/Сайт"}

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
-        *("commands", "config", "control", "mountinfo", "renewal", "secrets"),
+        *("commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
     },
     "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import math
@@ -19,8 +20,9 @@ from wsfs.content.errors import NoRoom
 from wsfs.content.fetch import Content
 from wsfs.content.pins import Pins
 from wsfs.control import ControlError
-from wsfs.drive.errors import NoSuchName
-from wsfs.drive.filesystem import Drive
+from wsfs.drive.errors import DriveError, NoSuchName
+from wsfs.drive.filesystem import Caller, Drive
+from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.drive.request_log import RequestLog
 from wsfs.tree.inodes import Kind
@@ -47,8 +49,9 @@ class Commands:
         pinning: Pinning,
         pacer: Pacer,
         requests: RequestLog,
+        pages: Pages,
         *,
-        about: Mapping[str, str],
+        about: Mapping[str, Any],
         stop: Callable[[], None],
         login: Callable[[], dict[str, Any]] = dict,
         clock: Callable[[], float] = time.time,
@@ -61,6 +64,7 @@ class Commands:
         self._pinning = pinning
         self._pacer = pacer
         self._requests = requests
+        self._pages = pages
         self._about = dict(about)
         self._stop = stop
         self._login = login
@@ -69,8 +73,8 @@ class Commands:
     def status(self) -> dict[str, Any]:
         """How the mount is: JSON-able, times as ISO 8601, sizes in bytes."""
         sending = self._sender.status()
-        failure = self._requests.last_failure()
         lower = self._pacer.lower_rate
+        lane, seconds = self._pacer.next_turn()
         return {
             **self._about,
             "version": __version__,
@@ -83,12 +87,14 @@ class Commands:
                 "waiting": self._pacer.queue_lengths(),
                 "rate": self._pacer.rate or "no limit",
                 "background_rate": "no limit" if math.isinf(lower) else round(lower, 3),
-                "last_failure": None
-                if failure is None
-                else f"{_moment(failure.time)} {failure.action}: {failure.result}",
+                "next": {"lane": None if lane is None else lane.name.lower(), "seconds": round(seconds, 2)},
+                "held_for": round(self._pacer.held_for(), 1),
             },
             "cache": {**self._content.status(), "to_be_fetched": self._pins.missing()},
             "uploads": self._uploads_now(sending),
+            "troubles": [
+                {**dataclasses.asdict(one), "time": _moment(one.time)} for one in self._requests.troubles()
+            ],
         }
 
     def _uploads_now(self, sending: dict[str, Any]) -> dict[str, Any]:
@@ -271,6 +277,21 @@ class Commands:
     def _file_path(self, file_id: int) -> str:
         file = self._drive.tree.attachments.get(file_id)
         return file.path() if file is not None else f"(attachment {file_id})"
+
+    async def url(self, path: str | None) -> dict[str, Any]:
+        """The `link` to what lies at `path`, and the `page` of the task or project that it is or lies in.
+
+        Raises ControlError, and ApiError where a directory that isn't known has to be asked for.
+        """
+        try:
+            node = await self._pages.find(path or "/", Caller(lane=Lane.PERSON))
+            return {"link": self._pages.link(node), "page": self._pages.page(node)}
+        except DriveError as error:
+            raise ControlError(str(error)) from error
+
+    def requests(self, after: int) -> dict[str, Any]:
+        """The `lines` of the last requests but for the first `after` of this mount, and how many there were."""
+        return {"lines": self._requests.lines(after), "total": self._requests.total}
 
     def stop(self) -> None:
         """Begin an orderly unmount."""

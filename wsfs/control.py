@@ -99,6 +99,14 @@ class Controls(Protocol):
         """Drop what is neither open nor pinned."""
         ...
 
+    async def url(self, path: str | None) -> dict[str, Any]:
+        """The `link` to what lies at `path` (None: the account), and the `page` that shows it."""
+        ...
+
+    def requests(self, after: int) -> dict[str, Any]:
+        """The `lines` of the last requests but for the first `after` of this mount, and their `total`."""
+        ...
+
     def stop(self) -> None:
         """Begin an orderly unmount."""
         ...
@@ -277,6 +285,11 @@ async def _answer(
                 return {"result": controls.cache()}
             case "clear_cache":
                 return {"result": await controls.clear_cache()}
+            case "url":
+                return {"result": await controls.url(path)}
+            case "requests":
+                after = request.get("after")
+                return {"result": controls.requests(after if isinstance(after, int) else 0)}
             case "stop":
                 return {"result": {}}
             case _:
@@ -334,16 +347,18 @@ def call(
     command: str,
     *,
     within: str | None = None,
+    after: int | None = None,
     progress: Callable[[dict[str, Any]], None] = lambda state: None,
     silence: float = SILENCE,
 ) -> dict[str, Any]:
     """Send `command` to the socket `path`, blocking; its result.
 
-    `within` is the path in the mount that the command is about. Raises NotServed when nobody listens,
-    ControlError with the mount's own sentence, and when it says nothing for `silence` seconds or ends before
-    its answer.
+    `within` is the path in the mount that the command is about, `after` a count that it begins after. Raises
+    NotServed when nobody listens, ControlError with the mount's own sentence, and when it says nothing for
+    `silence` seconds or ends before its answer.
     """
-    request = {"command": command} | ({} if within is None else {"path": within})
+    told = {"path": within, "after": after}
+    request = {"command": command} | {name: value for name, value in told.items() if value is not None}
     with _connected(path, silence) as connection:
         try:
             connection.sendall(_line(request))

@@ -376,3 +376,22 @@ async def test_many_that_are_refused_at_one_moment_come_again_at_different_ones(
             nursery.start_soon(refused, seed)
     assert all(2.0 <= when <= 4.2 for when in again)
     assert len({round(when, 1) for when in again}) > 10
+
+
+async def test_whose_turn_comes_next(autojump_clock: MockClock) -> None:
+    pacer = Pacer(1.0)
+    assert pacer.next_turn() == (None, 0.0)
+    await pacer.turn(PERSON)
+    assert pacer.next_turn() == (None, pytest.approx(MARGIN))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pacer.turn, BACKGROUND)
+        await trio.testing.wait_all_tasks_blocked()
+        assert pacer.next_turn() == (BACKGROUND, pytest.approx(MARGIN))
+        nursery.start_soon(pacer.turn, PERSON)
+        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(0.5)
+        assert pacer.next_turn() == (PERSON, pytest.approx(MARGIN - 0.5))
+
+
+async def test_nobody_s_turn_comes_without_a_limit(autojump_clock: MockClock) -> None:
+    assert Pacer(0).next_turn() == (None, 0.0)

@@ -98,6 +98,13 @@ class FakeDrive:
         await trio.lowlevel.checkpoint()
         return self._answer("clear_cache")
 
+    async def url(self, path: str | None) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return self._answer("url", path)
+
+    def requests(self, after: int) -> dict[str, Any]:
+        return self._answer("requests", str(after))
+
     def stop(self) -> None:
         self.calls.append(("stop", None))
         if self.unmounts_when_stopped:

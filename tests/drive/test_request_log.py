@@ -10,12 +10,10 @@ from wsfs.drive.request_log import RequestLog
 def test_the_last_requests() -> None:
     log = RequestLog(kept=3)
     assert log.text() == b""
-    assert log.last_failure() is None
-    log.add(RequestRecord(1.0, Lane.UPLOAD, "post_comment", 12, "refused"))
+    assert log.troubles() == []
+    log.add(RequestRecord(1.0, Lane.UPLOAD, "post_comment", 12, "Refused"))
     log.add(RequestRecord(1_700_000_000.5, Lane.PERSON, "get_projects", 7, "ok"))
-    failure = log.last_failure()
-    assert failure is not None
-    assert failure.action == "post_comment"
+    assert [one.doing for one in log.troubles()] == ["uploading files to a task"]
     log.add(RequestRecord(1_700_000_001.0, Lane.BACKGROUND, "download", 1234, "ok", "file 5"))
     log.add(RequestRecord(1_700_000_002.0, Lane.REFRESH, "get_events", 5, "ok"))
     lines = log.text().decode().splitlines()
@@ -25,4 +23,17 @@ def test_the_last_requests() -> None:
         ["refresh", "get_events", "5", "ms", "ok"],
     ]
     assert log.total == 4
-    assert log.last_failure() is None
+    assert log.troubles() == []
+
+
+def test_lines_that_a_follower_has_not_seen() -> None:
+    log = RequestLog(kept=3)
+    for number in range(5):
+        log.add(RequestRecord(1_700_000_000.0, Lane.PERSON, "download", 1, "ok", f"file {number}"))
+
+    def seen(after: int) -> list[str]:
+        return [line.rpartition(" ")[2] for line in log.lines(after)]
+
+    assert seen(0) == seen(2) == ["2", "3", "4"]
+    assert seen(3) == ["3", "4"]
+    assert seen(5) == seen(9) == []

@@ -116,6 +116,13 @@ class Pacer:
         """Seconds until the pause that the service asked for is over; 0 when there is none."""
         return max(0.0, self._held_until - trio.current_time())
 
+    def next_turn(self) -> tuple[Lane | None, float]:
+        """Whose turn comes next (None: nobody waits) and the seconds until it does, or until a person's could."""
+        ticket, when = self._choose()
+        if ticket is None:
+            when = self._next_start
+        return ticket and ticket.lane, max(0.0, when - trio.current_time())
+
     async def turn(self, lane: Lane | Promotable) -> None:
         """Return when a request may start; it must then start, or the turn is lost.
 

@@ -6,6 +6,7 @@ import datetime
 
 from wsfs.drive import errors
 from wsfs.drive.filesystem import Caller, Drive
+from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.tree.inodes import Kind
 from wsfs.tree.nodes import Directory, File, Node
@@ -47,7 +48,7 @@ class ExtendedAttributes:
     ) -> None:
         self._drive = drive
         self._pinning = pinning
-        self._account_url = account_url.rstrip("/")
+        self._pages = Pages(drive, account_url)
         self._timezone = timezone
 
     def names(self, inode: int) -> list[str]:
@@ -89,7 +90,7 @@ class ExtendedAttributes:
         if name == ID:
             return str(node.id)
         if name == URL:
-            return self._account_url + self._page(node)
+            return self._pages.own(node)
         if name == AUTHOR:
             return node.author or None
         if name == DATE:
@@ -107,18 +108,3 @@ class ExtendedAttributes:
         if spooled is None:
             return None
         return f"{spooled.state}: {spooled.error}" if spooled.error else str(spooled.state)
-
-    def _page(self, node: Node) -> str:
-        """The node's page on the web: `/project/P/T/S/`, `/download/ID` (the API's page on tasks and files)."""
-        if node.kind is Kind.ATTACHMENT:
-            return f"/download/{node.id}"
-        assert isinstance(node, Directory)
-        if node.kind is Kind.PROJECT:
-            return f"/project/{node.id}/"
-        tasks = self._drive.tree.tasks
-        ids = [node.id]
-        parent = tasks.get(node.task_parent)
-        while parent is not None and parent.id not in ids:
-            ids.append(parent.id)
-            parent = tasks.get(parent.task_parent)
-        return f"/project/{node.project_id}/" + "".join(f"{id}/" for id in reversed(ids))
