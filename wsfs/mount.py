@@ -30,7 +30,7 @@ from wsfs.catalog.catalog import Catalog
 from wsfs.catalog.keepsakes import Alias
 from wsfs.catalog.store import Store
 from wsfs.commands import Commands
-from wsfs.config import Settings
+from wsfs.config import Settings, vault_of
 from wsfs.content.cache import Cache
 from wsfs.content.errors import ContentError
 from wsfs.content.fetch import Content
@@ -51,7 +51,6 @@ from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
 from wsfs.renewal import Renewer
-from wsfs.secrets import Vault
 from wsfs.tree.inodes import Kind
 from wsfs.tree.layout import LayoutOptions, Tree
 from wsfs.uploads.errors import UploadError
@@ -149,7 +148,7 @@ async def _serve(
             sender.reached()
 
     renewer = Renewer(
-        Vault(),
+        vault_of(settings.system),
         settings.base_url,
         settings.login,
         nursery,
@@ -410,6 +409,8 @@ def _fuse_options(settings: Settings) -> set[str]:
         options.add("allow_other")
     if settings.read_only:
         options.add("ro")
+    if settings.noexec:
+        options.add("noexec")
     return options
 
 

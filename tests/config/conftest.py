@@ -25,6 +25,7 @@ def settle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Resolve:
         user: str = "",
         system: str = "",
         environ: dict[str, str] | None = None,
+        mountpoint: str | None = "/mnt",
         **rest: Any,
     ) -> Settings:
         files = [tmp_path / "user.toml", tmp_path / "system.toml"]
@@ -32,6 +33,6 @@ def settle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Resolve:
             path.write_text(text)
             path.chmod(0o600)
         environ = {"WSFS_API_KEY": KEY} if environ is None else environ
-        return resolve(account, "/mnt", environ=environ, files=files, **rest)
+        return resolve(account, mountpoint, environ=environ, files=files, **rest)
 
     return run

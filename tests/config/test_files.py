@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wsfs import config
+from wsfs import config, mountinfo
 from wsfs.config import ConfigError, known_accounts, resolve
 
 from .conftest import KEY, Resolve
@@ -61,3 +61,40 @@ def test_the_accounts_of_the_files_are_known_once_each(tmp_path: Path) -> None:
     assert str(system) in known["https://acme.worksection.com"].source
     assert known["http://127.0.0.1:8080"].name == "here"
     assert KEY not in repr(known)
+
+
+def test_the_systems_table_of_an_account_is_known_by_the_address_in_the_users(settle: Resolve) -> None:
+    settings = settle(
+        "work",
+        user="[accounts.work]\naddress = 'acme'\n",
+        system="[accounts.acme]\ndone = 'hide'\n",
+    )
+    assert (settings.base_url, settings.done) == ("https://acme.worksection.com", "hide")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("accounts = 1\n", "accounts has to be a table .*line 1"),
+        ("[accounts]\nrate = 1\n", "rate belongs into the table of an account.*line 2"),
+        ("[accounts.acme]\ncach_size = 1\n", "no option cach_size .*line 2.*is cache_size meant"),
+        ("[defaults]\nmountpoint = '/m'\n", "mountpoint belongs into the table of an account.*line 2"),
+        ("[accounts.acme]\nmountpoint = 1\n", "mountpoint has to be a path .*line 2"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_named_with_its_line(
+    settle: Resolve, text: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        settle(user=text, mountpoint=None)
+
+
+def test_where_an_account_is_mounted_may_be_configured(settle: Resolve, tmp_path: Path) -> None:
+    user = f"[accounts.acme]\nmountpoint = '{tmp_path}/x'\n"
+    assert settle(user=user, mountpoint=None).mountpoint == mountinfo.canonical(tmp_path) / "x"
+    environ = {"WSFS_API_KEY": KEY, "WSFS_MOUNTPOINT": "/elsewhere"}
+    assert settle(user=user, mountpoint=None, environ=environ).mountpoint == Path("/elsewhere")
+    assert settle(user=user, mountpoint="/given").mountpoint == Path("/given")
+    assert settle("other", user=user, mountpoint=None).mountpoint == mountinfo.canonical(
+        Path.home() / "Worksection"
+    )

@@ -23,13 +23,22 @@ def test_mount_options_as_fuse_has_them(settle: Resolve) -> None:
     assert (settings.archived, settings.folders) == (True, False)
 
 
+WORDS_FOR_OTHERS = (
+    "defaults,noauto,user,users,_netdev,nofail,x-systemd.automount,x-systemd.requires=network-online.target,"
+    "X-mount.mkdir=0755,x-gvfs-name=Work,x-gvfs-show,comment=x-udisks-auth,uhelper=udisks2,nosuid,nodev,suid,dev,"
+    "noatime,relatime,auto,user=ann"
+)
+
+
 def test_the_last_of_equal_mount_options_counts(settle: Resolve) -> None:
     assert settle(mount_options="ro,rw,").read_only is False
     assert settle(mount_options="rw,ro").read_only is True
+    assert settle(mount_options="noexec").noexec is True
+    assert settle(mount_options="noexec,exec").noexec is False
 
 
 def test_options_meant_for_mount_and_desktop_are_let_pass() -> None:
-    assert parse_mount_options("noauto,user,_netdev,x-systemd.automount,x-gvfs-name=Work,nosuid,nodev") == {}
+    assert parse_mount_options(WORDS_FOR_OTHERS) == {}
 
 
 @given(st.text())

@@ -9,7 +9,8 @@ import pytest
 
 from wsfs import mountinfo
 from wsfs.api.auth import AdminKey
-from wsfs.config import OPTIONS, ConfigError, Settings, resolve
+from wsfs.config import OPTIONS, ConfigError, Settings, files, resolve
+from wsfs.secrets import Vault
 
 from .conftest import KEY, Resolve
 
@@ -55,7 +56,7 @@ def test_options_go_before_environment_before_files(settle: Resolve) -> None:
 
 
 def test_every_option_fills_a_field_and_every_field_has_an_option() -> None:
-    given_otherwise = {"account", "base_url", "mountpoint", "credentials", "login"}
+    given_otherwise = {"account", "base_url", "mountpoint", "credentials", "login", "system"}
     fields = {field.name for field in dataclasses.fields(Settings)} - given_otherwise
     assert {option.field for option in OPTIONS.values()} == fields
     assert len(OPTIONS) == len(fields)
@@ -128,3 +129,19 @@ def test_the_mountpoint_is_canonical(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     settings = resolve("acme", "link", environ={"WSFS_API_KEY": KEY}, files=[])
     assert settings.mountpoint == mountinfo.canonical(tmp_path) / "drive"
+
+
+def test_a_mount_of_the_system_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "SYSTEM_FILE", tmp_path / "system.toml")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "wsfs").mkdir()
+    (tmp_path / "wsfs/config.toml").write_text("[defaults]\nrate = 3\n")
+    (tmp_path / "system.toml").write_text(f"[accounts.acme]\napi_key = '{KEY}'\npoll = 40\n")
+    (tmp_path / "system.toml").chmod(0o600)
+    vault = Vault(tmp_path / "logins", ring=lambda: None)
+    settings = resolve("acme", "/mnt", environ={}, vault=vault, system=True)
+    assert (settings.rate, settings.poll, settings.system) == (1, 40, True)
+    assert settings.cache_dir == Path("/var/cache/wsfs/acme.worksection.com")
+    assert settings.data_dir == Path("/var/lib/wsfs/acme.worksection.com")
+    with pytest.raises(ConfigError, match="where is acme to be mounted"):
+        resolve("acme", None, environ={}, vault=vault, system=True)

@@ -18,6 +18,7 @@ COMMANDS = (
     "login",
     "logout",
     "accounts",
+    "config",
     "mount",
     "umount",
     "flush",

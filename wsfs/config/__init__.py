@@ -8,13 +8,14 @@ account's table before the defaults of its file.
 
 from __future__ import annotations
 
-from wsfs.config.credentials import secret
+from wsfs.config.credentials import secret, vault_of
 from wsfs.config.errors import ConfigError
+from wsfs.config.explain import Line, explain, problems
 from wsfs.config.files import KnownAccount, config_files, known_accounts
 from wsfs.config.layers import Layer, Value, parse_mount_options
 from wsfs.config.login import LoginSettings, resolve_login
 from wsfs.config.options import APPLICATION, FOREIGN, LOGIN_PORT, OPTIONS, SECRETS, Option
-from wsfs.config.resolve import resolve
+from wsfs.config.resolve import Written, gather, resolve
 from wsfs.config.settings import Done, Settings
 from wsfs.config.values import parse_size
 
@@ -28,15 +29,21 @@ __all__ = [
     "Done",
     "KnownAccount",
     "Layer",
+    "Line",
     "LoginSettings",
     "Option",
     "Settings",
     "Value",
+    "Written",
     "config_files",
+    "explain",
+    "gather",
     "known_accounts",
     "parse_mount_options",
     "parse_size",
+    "problems",
     "resolve",
     "resolve_login",
     "secret",
+    "vault_of",
 ]

@@ -11,6 +11,14 @@ from wsfs.api.auth import AdminKey, Credentials, UserToken
 from wsfs.config.errors import ConfigError
 from wsfs.config.layers import Layer, Value, variable
 from wsfs.config.options import SECRETS
+from wsfs.secrets import Vault
+
+SYSTEM_LOGINS = Path("/var/lib/wsfs/logins")
+
+
+def vault_of(system: bool) -> Vault:
+    """The logins of this user; or those of the machine, which has no keyring."""
+    return Vault(SYSTEM_LOGINS, ring=lambda: None) if system else Vault()
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import difflib
+import functools
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,14 +15,63 @@ import platformdirs
 from wsfs.api.account import account_base_url
 from wsfs.config.errors import ConfigError
 from wsfs.config.layers import Layer, Value
+from wsfs.config.lines import Keys, key_lines
 from wsfs.config.options import APPLICATION, OPTIONS, SECRETS
 
 SYSTEM_FILE = Path("/etc/wsfs/config.toml")
 
+OF_ACCOUNT = ("address", "mountpoint")
+"""What the table of an account may say besides; the defaults of all of them can't."""
 
-def config_files() -> tuple[Path, ...]:
-    """Where configuration is looked for, the user's file first."""
-    return (platformdirs.user_config_path("wsfs") / "config.toml", SYSTEM_FILE)
+
+def config_files(*, system: bool = False) -> tuple[Path, ...]:
+    """Where configuration is looked for, the user's file first; for a mount of the system its file alone."""
+    users = platformdirs.user_config_path("wsfs") / "config.toml"
+    return (SYSTEM_FILE,) if system else (users, SYSTEM_FILE)
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """One configuration file; one that doesn't exist has no text and no tables."""
+
+    path: Path
+    text: str
+    tables: dict[str, Any]
+
+    @functools.cached_property
+    def lines(self) -> dict[Keys, int]:
+        """The first line of each table and key."""
+        return key_lines(self.text)
+
+    def place(self, *keys: str) -> str:
+        """The words that say where something stands: "PATH line N"."""
+        return f"{self.path} line {self.lines[keys]}" if keys in self.lines else str(self.path)
+
+    def accounts(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The tables [accounts.NAME] by their names; ConfigError where one is none."""
+        accounts = self.tables.get("accounts", {})
+        if not isinstance(accounts, dict):
+            raise ConfigError(
+                f"accounts has to be a table ({self.place('accounts')}); each account has one: [accounts.NAME]"
+            )
+        for name, table in accounts.items():
+            if not isinstance(table, dict):
+                raise ConfigError(
+                    f"{name} belongs into the table of an account, [accounts.NAME], or into [defaults] "
+                    f"({self.place('accounts', name)})"
+                )
+            yield name, table
+
+    def check_top(self) -> None:
+        """ConfigError for what stands outside the tables that there are."""
+        for name in self.tables:
+            if name not in ("accounts", "defaults"):
+                raise ConfigError(
+                    f"there is no table or key {name} at the top of {self.place(name)}; "
+                    "settings belong into [defaults] or [accounts.NAME]"
+                )
+        for _ in self.accounts():
+            pass
 
 
 @dataclass(frozen=True)
@@ -37,13 +87,11 @@ class KnownAccount:
 def known_accounts(files: Sequence[Path] | None = None) -> list[KnownAccount]:
     """The accounts that the configuration files name, each once, the user's file first. Raises ConfigError."""
     found: dict[str, KnownAccount] = {}
-    for path in config_files() if files is None else files:
-        text, tables = read(path)
-        accounts = tables.get("accounts", {})
-        for name, table in accounts.items() if isinstance(accounts, dict) else ():
-            if not isinstance(table, dict) or (url := url_of(table.get("address", name))) is None:
+    for file in map(read, config_files() if files is None else files):
+        for name, table in file.accounts():
+            if (url := url_of(table.get("address", name))) is None:
                 continue
-            values = layer(path, text, f"accounts.{name}", table)
+            values = layer(file, table, "accounts", name)
             secret_name = next((one for one in SECRETS if one in values), None)
             source = values[secret_name].source if secret_name else ""
             if url not in found or (secret_name and found[url].secret is None):
@@ -51,44 +99,36 @@ def known_accounts(files: Sequence[Path] | None = None) -> list[KnownAccount]:
     return list(found.values())
 
 
-def read(path: Path) -> tuple[str, dict[str, Any]]:
-    """The text and tables of a configuration file; both empty where there is none."""
+def read(path: Path) -> ConfigFile:
+    """What a configuration file says. ConfigError when it can't be read, or is no TOML, with line and column."""
     try:
         text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
+        return ConfigFile(path, text, tomllib.loads(text))
     except (FileNotFoundError, NotADirectoryError):
-        return "", {}
+        return ConfigFile(path, "", {})
     except OSError as error:
         raise ConfigError(f"the configuration file {path} can't be read: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError, which names line and column, and UnicodeDecodeError
         raise ConfigError(f"the configuration file {path} isn't valid TOML: {error}") from error
 
 
-def account_tables(
-    account: str, files: Sequence[tuple[Path, tuple[str, dict[str, Any]]]]
-) -> tuple[str, list[Layer]]:
+def account_tables(account: str, files: Sequence[ConfigFile]) -> tuple[str, list[Layer]]:
     """The address of `account` and the tables that speak of it, first one first.
 
-    An account's table is known by its name, or by its `address` (without one, its name) being that of `account`.
+    An account's table is known by its name, or by its `address` (without one, its name) being that of `account`,
+    or of the table of that name. Raises ConfigError for what makes no sense in them, and at the top of any file.
     """
-    address = account
-    asked_for = url_of(account)
+    for file in files:
+        file.check_top()
+    named = [table for file in files for name, table in file.accounts() if name == account]
+    address = next((str(table["address"]) for table in named if "address" in table), account)
+    asked_for = url_of(address)
     layers: list[Layer] = []
-    for path, (text, tables) in files:
-        for name in tables:
-            if name not in ("accounts", "defaults"):
-                raise ConfigError(
-                    f"there is no table or key {name} at the top of {path}; "
-                    "settings belong into [defaults] or [accounts.NAME]"
-                )
-        accounts = tables.get("accounts", {})
-        for name, table in accounts.items() if isinstance(accounts, dict) else ():
-            if not isinstance(table, dict):
-                continue
+    for file in files:
+        for name, table in file.accounts():
             if name == account or (asked_for and url_of(table.get("address", name)) == asked_for):
-                layers.append(layer(path, text, f"accounts.{name}", table))
-                address = str(table.get("address", address))
-        layers.append(layer(path, text, "defaults", tables.get("defaults", {})))
+                layers.append(layer(file, table, "accounts", name))
+        layers.append(layer(file, file.tables.get("defaults", {}), "defaults"))
     return address, layers
 
 
@@ -100,27 +140,20 @@ def url_of(address: object) -> str | None:
         return None
 
 
-def layer(path: Path, text: str, header: str, table: object) -> Layer:
-    """The table [header] of a file, each value with its line; ConfigError for a name that says nothing."""
+def layer(file: ConfigFile, table: object, *keys: str) -> Layer:
+    """The table [keys] of a file, each value with its line; ConfigError for a name that says nothing."""
+    header = f"[{'.'.join(keys)}]"
     if not isinstance(table, dict):
-        raise ConfigError(f"[{header}] in {path} has to be a table")
-    lines = dict(_key_lines(text, header))
+        raise ConfigError(f"{header} in {file.place(*keys)} has to be a table")
+    known = {*OPTIONS, *SECRETS, *APPLICATION, *(OF_ACCOUNT if keys[0] == "accounts" else ())}
     found = {}
     for name, raw in table.items():
-        source = f"{name} in [{header}] of {path}"
-        if name in lines:
-            source = f"{path} line {lines[name]}, in [{header}]"
-        if name not in OPTIONS and name not in (*SECRETS, *APPLICATION, "address"):
-            raise ConfigError(f"there is no option {name} ({source})")
-        found[name] = Value(raw, source, path)
+        source = f"{file.place(*keys, name)}, in {header}"
+        if name in OF_ACCOUNT and name not in known:
+            raise ConfigError(f"{name} belongs into the table of an account, [accounts.NAME] ({source})")
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"; is {close[0]} meant?" if close else ""
+            raise ConfigError(f"there is no option {name} ({source}){hint}")
+        found[name] = Value(raw, source, file.path, file.lines.get((*keys, name)))
     return found
-
-
-def _key_lines(text: str, header: str) -> Iterator[tuple[str, int]]:
-    """Key and line number of each plain `key = value` below a header, as far as lines alone can tell."""
-    inside = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("["):
-            inside = re.sub(r"[\s\"']", "", line.split("#")[0]) == f"[{header}]"
-        elif inside and (match := re.match(r"\s*([\w-]+)\s*=", line)):
-            yield match[1], number

@@ -18,9 +18,13 @@ class Value:
     raw: object
     source: str
     path: Path | None = None  # the file, if it was one
+    line: int | None = None
 
 
 Layer = Mapping[str, Value]
+
+
+_OPPOSITES = {"rw": "ro", "exec": "noexec"}
 
 
 def parse_mount_options(text: str) -> dict[str, Value]:
@@ -32,9 +36,9 @@ def parse_mount_options(text: str) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for item in re.split(r"(?<!\\),", text):
         name, equals, raw = item.strip().replace("\\,", ",").partition("=")
-        if name == "rw":
-            found["ro"] = Value("no", "-o rw")
-        elif not name or name in FOREIGN or name.startswith("x-"):
+        if name in _OPPOSITES:
+            found[_OPPOSITES[name]] = Value("no", f"-o {name}")
+        elif not name or name in FOREIGN or name.startswith(("x-", "X-")):
             continue
         elif name not in OPTIONS:
             raise ConfigError(f"there is no option {name} (given with -o); `wsfs mount --help` lists them")

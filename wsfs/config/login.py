@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wsfs.api.account import account_base_url
 from wsfs.api.auth import Application
-from wsfs.config import files as places
+from wsfs.config import files as configuration
 from wsfs.config import values
 from wsfs.config.credentials import warn_if_open, word
 from wsfs.config.errors import ConfigError
@@ -39,8 +39,8 @@ def resolve_login(
     A client secret in the system's file may be readable by everybody: it is every user's of this machine.
     """
     environ = os.environ if environ is None else environ
-    texts = [(path, read(path)) for path in (config_files() if files is None else files)]
-    address, tables = account_tables(account or "", texts)
+    places = [read(path) for path in (config_files() if files is None else files)]
+    address, tables = account_tables(account or "", places)
     try:
         base_url = account_base_url(address) if account else None
     except ValueError as error:
@@ -51,17 +51,18 @@ def resolve_login(
             found[name] = Value(raw, variable(name))
         elif value := next((layer[name] for layer in tables if name in layer), None):
             found[name] = value
-            if name == "client_secret" and value.path is not None and value.path != places.SYSTEM_FILE:
+            if name == "client_secret" and value.path is not None and value.path != configuration.SYSTEM_FILE:
                 warn_if_open(value.path, warn)
-    port = _port(found["login_port"]) if "login_port" in found else LOGIN_PORT
+    number = port(found["login_port"]) if "login_port" in found else LOGIN_PORT
     words = {name: word(name, found[name]) for name in APPLICATION[:2] if name in found}
     if len(words) == 1:
         name, other = (*words, *(set(APPLICATION[:2]) - set(words)))
         raise ConfigError(f"{name} is set ({found[name].source}), but {other} isn't; a login needs both")
-    return LoginSettings(base_url, Application(**words) if words else None, port)
+    return LoginSettings(base_url, Application(**words) if words else None, number)
 
 
-def _port(value: Value) -> int:
+def port(value: Value) -> int:
+    """The number that login_port says. Raises ConfigError."""
     try:
         return values.port(value.raw)
     except ValueError as error:

@@ -13,10 +13,13 @@ APPLICATION = ("client_id", "client_secret", "login_port")
 """The application that an administrator registered, for `wsfs login`; in files and the environment only."""
 LOGIN_PORT = 8743
 
-# Options of mount(8), fstab and the desktop that say nothing to wsfs; "x-…" is meant for others too.
+# Options of mount(8), fstab and the desktop that say nothing to wsfs, or what it does anyway: they are taken and not
+# handed on, as libfuse would refuse most of them. What begins with "x-" or "X-" is meant for others too.
 _FOREIGN = """
-    defaults auto noauto user users nouser owner group nofail _netdev comment nosuid suid nodev dev noexec
-    exec sync async atime noatime relatime norelatime strictatime diratime nodiratime lazytime nolazytime
+    defaults auto noauto user users nouser owner noowner group nogroup nofail _netdev _rnetdev comment
+    nosuid suid nodev dev sync async dirsync atime noatime relatime norelatime strictatime nostrictatime
+    diratime nodiratime lazytime nolazytime mand nomand iversion noiversion silent loud
+    uhelper helper default_permissions subtype auto_unmount
 """
 FOREIGN = frozenset(_FOREIGN.split())
 
@@ -50,6 +53,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("drop", "drop", values.boolean),
         Option("drop_title", "drop_title", values.line),
         Option("allow_other", "allow_other", values.boolean, flag=True),
+        Option("noexec", "noexec", values.boolean, flag=True),
         Option("uid", "uid", values.integer),
         Option("gid", "gid", values.integer),
         Option("timezone", "timezone", values.timezone),
