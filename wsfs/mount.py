@@ -249,7 +249,7 @@ async def _serve(
     )
     operations = Operations(
         drive,
-        Namespace(drive, Titles(client), Permissions(mkdir=settings.mkdir, drop=settings.drop)),
+        Namespace(drive, Titles(client, catalog.retitled), Permissions(mkdir=settings.mkdir, drop=settings.drop)),
         ExtendedAttributes(drive, _web_address(settings.base_url), settings.timezone, pinning),
         notifier,
     )

@@ -314,6 +314,28 @@ async def test_an_answer_that_was_asked_for_earlier_undoes_nothing(
         assert 1000 in world.sink.known
 
 
+async def test_a_title_that_was_given_here_stays_without_the_network(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    async with world.mounted() as catalog, trio.open_nursery() as nursery:
+        await catalog.need_tasks(project, Lane.PERSON)
+
+        world.account.gate = trio.Event()
+        nursery.start_soon(catalog.reload_tasks, project, Lane.PERSON)
+        await trio.testing.wait_all_tasks_blocked()
+        catalog.retitled(("task", task), "Renamed")
+        catalog.retitled(("project", project), "Moved")
+        catalog.retitled(("task", 12345), "Nobody's")
+        world.account.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+    async with world.mounted(run=False):
+        assert world.sink.known[task][2] == "Renamed"
+        assert world.sink.project_names[project] == "Moved"
+        assert 12345 not in world.sink.known
+
+
 async def test_refresh_of_one_task_and_of_one_project(world: World, autojump_clock: MockClock) -> None:
     (project,) = some_account(world, projects=1, tasks=1, commented=0)
     async with world.mounted() as catalog:

@@ -289,7 +289,9 @@ async def mounted(
         )
         adoption = Adoption(drive, population, catalog, content, store, drop_title=DROP_TITLE)
         sender = Sender(spool, client, adoption, setup.uploads)
-        namespace = Namespace(drive, Titles(client), Permissions(mkdir=setup.mkdir, drop=setup.drop))
+        namespace = Namespace(
+            drive, Titles(client, catalog.retitled), Permissions(mkdir=setup.mkdir, drop=setup.drop)
+        )
         extended = ExtendedAttributes(drive, emulator.url, UTC)
         for node in sorted(spool.nodes.values(), key=lambda one: one.inode):
             tree.add_local(

@@ -333,6 +333,10 @@ class Catalog:
             self._fresh.own.expect(("projects", 0), trio.current_time())
             self._knowledge.add_project(project)
 
+    def retitled(self, owner: Owner, title: str) -> None:
+        """We gave a project or task another title: no answer that was asked for earlier brings the old one back."""
+        self._knowledge.retitle(owner, title)
+
     # for people
 
     def status(self) -> dict[str, Any]:

@@ -236,6 +236,14 @@ class Knowledge:
         self.store.put_task(told, project_id, parent, flags)
         self.sink.task(project_id, told)
 
+    def retitle(self, owner: Owner, title: str) -> None:
+        """A project or task has another title since now; whoever gave it has told the sink's tree."""
+        self.touch(owner)
+        state = self.projects.get(owner[1]) if owner[0] == "project" else None
+        if state is not None:
+            state.project = msgspec.structs.replace(state.project, name=title)
+        self.store.retitle(owner, title)
+
     def take_files(self, owner: Owner, files: list[File], now: float) -> None:
         """All of an owner's files, as get_files tells them, read at `now` (unix time)."""
         self.touch(owner)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from wsfs.api.models import File, Project, Ref, Task, User
+from wsfs.catalog.sink import Owner
 
 COMPLETE = 1
 """Flag of an owner: all its files are known."""
@@ -216,6 +217,13 @@ def project_data(project: Project, users: Users) -> bytes:
             users.key(project.user_to),
         )
     )
+
+
+def retitled(owner: Owner, data: bytes, title: str) -> bytes:
+    """What is kept of a project or task, under another title."""
+    if owner[0] == "project":
+        return encode(msgspec.structs.replace(_project_decoder.decode(data), name=title))
+    return encode(msgspec.structs.replace(_task_decoder.decode(data), name=title))
 
 
 def api_project(project_id: int, data: bytes, users: Users) -> Project:

@@ -33,7 +33,7 @@ from .merge import (
     stored_files,
     stored_tasks,
 )
-from .records import Users, api_file, api_project, decode_files, project_data
+from .records import Users, api_file, api_project, decode_files, project_data, retitled
 from .sink import Owner
 
 log = logging.getLogger(__name__)
@@ -189,6 +189,18 @@ class Store:
 
         def change(db: sqlite3.Connection) -> None:
             put_task(db, self._users, task, project_id, parent, flags)
+
+        self._change(change)
+
+    def retitle(self, owner: Owner, title: str) -> None:
+        """A project or task got another title; one that isn't there stays away."""
+        table = "projects" if owner[0] == "project" else "tasks"
+
+        def change(db: sqlite3.Connection) -> None:
+            for (data,) in db.execute(f"SELECT data FROM {table} WHERE id = ?", (owner[1],)).fetchall():
+                db.execute(
+                    f"UPDATE {table} SET data = ? WHERE id = ?", (retitled(owner, data, title), owner[1])
+                )
 
         self._change(change)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from wsfs.api.models import Project, Task
@@ -17,10 +18,11 @@ class Updates(Protocol):
 
 
 class Titles:
-    """Gives titles on the server, at once: a person waits for it."""
+    """Gives titles on the server, at once: a person waits for it. `given` is told each that the service took."""
 
-    def __init__(self, client: Updates) -> None:
+    def __init__(self, client: Updates, given: Callable[[Owner, str], None]) -> None:
         self._client = client
+        self._given = given
 
     async def rename(self, owner: Owner, title: str, lane: Lane) -> None:
         """One request. Raises ApiError."""
@@ -29,3 +31,4 @@ class Titles:
             await self._client.update_project(id, lane=lane, title=title)
         else:
             await self._client.update_task(id, lane=lane, title=title)
+        self._given(owner, title)
