@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "config": {"api", "mountinfo", "secrets"},
     "renewal": {"api", "secrets"},
     "secrets": {"api"},
+    "service": set(),
     "__main__": {"cli"},
 }
 # Libraries that one part alone, or two, may know.
