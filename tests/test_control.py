@@ -15,7 +15,7 @@ import trio
 from tests.conftest import ExpectedWarnings
 from wsfs import control, mountinfo
 from wsfs.api.errors import NotFound
-from wsfs.control import ControlError, NotServed, Progress, call, serve_control
+from wsfs.control import ControlError, NotServed, Progress, call, serve_control, server, wire
 
 
 class FakeControls:
@@ -183,7 +183,7 @@ async def test_a_client_that_goes_away_ends_its_flush(path: Path) -> None:
 
 
 async def test_a_working_mount_keeps_its_client_waiting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "ALIVE_EVERY", 0.02)
+    monkeypatch.setattr(server, "ALIVE_EVERY", 0.02)
     controls = FakeControls()
     controls.hold_flush = True
     async with serving(controls, path):
@@ -244,11 +244,11 @@ def test_nobody_there(tmp_path: Path) -> None:
 async def test_the_socket_is_for_its_user_alone_and_gone_afterwards(path: Path) -> None:
     async with serving(FakeControls(), path):
         assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert control._inode(path) is None
+    assert server._inode(path) is None
 
 
 async def test_a_stranger_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_peer", lambda connection: (1, os.geteuid() + 1, 1))
+    monkeypatch.setattr(server, "peer_of", lambda connection: (1, os.geteuid() + 1, 1))
     async with serving(FakeControls(), path):
         with pytest.raises(ControlError, match="another user"):
             await ask(path, "status")
@@ -312,6 +312,6 @@ def test_live_mounts_come_from_the_kernels_table(tmp_path: Path, monkeypatch: py
 
 
 def test_a_message_is_one_line_whatever_it_holds() -> None:
-    line = control._line({"error": "a\nb\udcff", "names": ["Проєкт"]})
+    line = wire.line_of({"error": "a\nb\udcff", "names": ["Проєкт"]})
     assert line.count(b"\n") == 1
     assert json.loads(line)["names"] == ["Проєкт"]

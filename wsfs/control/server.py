@@ -1,53 +1,30 @@
-"""How the commands talk to a running mount: one Unix socket a mount, lines of JSON.
-
-A client sends one request a connection, `{"command": "flush", "path": "/Website"}`. The answer is any number
-of `{"progress": {…}}`, an `{"alive": true}` every few seconds while the command works, and at last one
-`{"result": {…}}` or `{"error": "sentence"}`. Paths are those within the mount: absolute, `/` being its root.
-
-The socket is named by a hash of the mountpoint and lies in a directory that only its user may enter; root and
-that user are served, nobody else.
-"""
+"""The mount's side: what it lets the commands do, and the socket at which it answers them."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import socket
-import struct
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import platformdirs
-
-from wsfs import mountinfo
 from wsfs.api.errors import ApiError
+from wsfs.control.wire import ControlError, NotServed, address_of, line_of, peer_of, server_pid
 
 if TYPE_CHECKING:
-    # The mount's side imports it where it needs it: the commands, which don't, take half as long to start.
+    # The functions import it where they need it: the commands, which don't, take half as long to start.
     import trio
 
 log = logging.getLogger(__name__)
 
 ALIVE_EVERY = 5.0
-SILENCE = 30.0  # seconds without a line after which a client gives a mount up
 REQUEST_DEADLINE = 10.0  # for a client to send its line, and to take one of ours
 REQUEST_LIMIT = 64 * 1024
-_PEER = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 Progress = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-class ControlError(Exception):
-    """A command can't be done; str() is a sentence for a person, for after "wsfs: "."""
-
-
-class NotServed(ControlError):  # noqa: N818 - it says what is the matter
-    """Nobody answers for that mountpoint."""
 
 
 class _ClientGone(Exception):  # noqa: N818
@@ -112,70 +89,6 @@ class Controls(Protocol):
         ...
 
 
-# Where the sockets are
-
-
-def runtime_directories(user: int | None = None) -> Iterator[Path]:
-    """Where the sockets of `user` (a uid; None: this process's) may be, the best place first."""
-    own = user is None or user == os.geteuid()
-    candidates = [Path("/run/user") / str(os.geteuid() if user is None else user)]
-    if own and (named := os.environ.get("XDG_RUNTIME_DIR")):
-        candidates.insert(0, Path(named))
-    for directory in candidates:
-        with contextlib.suppress(OSError):
-            if directory.stat().st_uid == (os.geteuid() if user is None else user):
-                yield directory / "wsfs"
-    if own:
-        yield platformdirs.user_data_path("wsfs") / "run"
-
-
-def socket_name(mountpoint: Path) -> str:
-    """The file name of the socket for `mountpoint`, which has to be canonical (see mountinfo.canonical)."""
-    return hashlib.sha256(os.fsencode(mountpoint)).hexdigest()[:20] + ".sock"
-
-
-def control_path(mountpoint: Path) -> Path:
-    """Where the mount at `mountpoint` has its socket: what a mount hands to `serve_control`."""
-    return next(runtime_directories()) / socket_name(mountpoint)
-
-
-@dataclass(frozen=True)
-class LiveMount:
-    """A mount of wsfs in the kernel's table; `socket` is None where no process seems to serve it."""
-
-    mountpoint: Path
-    socket: Path | None
-
-
-def find_mount(mountpoint: Path) -> LiveMount | None:
-    """The wsfs mount at exactly `mountpoint` (canonical), or None when nothing of ours is there."""
-    mount = mountinfo.find(mountpoint)
-    if mount is None or not mount.fstype.startswith("fuse"):
-        return None
-    path = _socket_of(mount)
-    return LiveMount(mountpoint, path) if mount.is_wsfs or path is not None else None
-
-
-def live_mounts() -> list[LiveMount]:
-    """Every mount of wsfs that this user may ask about, in the order of mounting."""
-    found: dict[Path, LiveMount] = {}
-    for mount in mountinfo.mounts():
-        if os.geteuid() not in (0, mount.user) or not mount.fstype.startswith("fuse"):
-            continue
-        live = find_mount(mount.mountpoint)
-        if live is not None:
-            found[live.mountpoint] = live
-    return list(found.values())
-
-
-def _socket_of(mount: mountinfo.Mount) -> Path | None:
-    name = socket_name(mount.mountpoint)
-    return next((path for place in runtime_directories(mount.user) if (path := place / name).exists()), None)
-
-
-# The mount's side
-
-
 async def serve_control(
     controls: Controls, path: Path, *, task_status: trio.TaskStatus[Path] | None = None
 ) -> None:
@@ -188,7 +101,7 @@ async def serve_control(
 
     await trio.to_thread.run_sync(_make_room, path)
     with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        with _address(path) as address:
+        with address_of(path) as address:
             await listening.bind(address)
         inode = _inode(path)
         try:
@@ -238,17 +151,17 @@ async def _serve_client(controls: Controls, stream: trio.SocketStream) -> None:
 
     try:
         async with stream:
-            _, uid, _ = _peer(stream.socket)
+            _, uid, _ = peer_of(stream.socket)
             request = await _read_request(stream)
             if uid not in (0, os.geteuid()):
-                await say(_line({"error": "this mount belongs to another user"}))
+                await say(line_of({"error": "this mount belongs to another user"}))
                 return
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_gone, stream, nursery.cancel_scope)
                 nursery.start_soon(_keep_alive, say)
                 answer = await _answer(controls, request, say)
                 # A list of ten thousand uploads is a long text: not on the thread that serves the drive.
-                await say(await trio.to_thread.run_sync(_line, answer))
+                await say(await trio.to_thread.run_sync(line_of, answer))
                 if request.get("command") == "stop" and "result" in answer:
                     controls.stop()  # only now: it ends this task too
                 nursery.cancel_scope.cancel()
@@ -260,7 +173,7 @@ async def _answer(
     controls: Controls, request: dict[str, Any], say: Callable[[bytes], Awaitable[None]]
 ) -> dict[str, Any]:
     async def progress(state: dict[str, Any]) -> None:
-        await say(_line({"progress": state}))
+        await say(line_of({"progress": state}))
 
     command, path = request.get("command"), request.get("path")
     if not (path is None or isinstance(path, str)) or (command == "send" and path is None):
@@ -336,90 +249,4 @@ async def _keep_alive(say: Callable[[bytes], Awaitable[None]]) -> None:
 
     while True:
         await trio.sleep(ALIVE_EVERY)
-        await say(_line({"alive": True}))
-
-
-# The commands' side
-
-
-def call(
-    path: Path,
-    command: str,
-    *,
-    within: str | None = None,
-    after: int | None = None,
-    progress: Callable[[dict[str, Any]], None] = lambda state: None,
-    silence: float = SILENCE,
-) -> dict[str, Any]:
-    """Send `command` to the socket `path`, blocking; its result.
-
-    `within` is the path in the mount that the command is about, `after` a count that it begins after. Raises
-    NotServed when nobody listens, ControlError with the mount's own sentence, and when it says nothing for
-    `silence` seconds or ends before its answer.
-    """
-    told = {"path": within, "after": after}
-    request = {"command": command} | {name: value for name, value in told.items() if value is not None}
-    with _connected(path, silence) as connection:
-        try:
-            connection.sendall(_line(request))
-            with connection.makefile("rb") as lines:
-                for line in lines:
-                    answer = json.loads(line)
-                    if "error" in answer:
-                        raise ControlError(answer["error"])
-                    if "result" in answer:
-                        return dict(answer["result"])
-                    if "progress" in answer:
-                        progress(answer["progress"])
-        except TimeoutError as error:
-            raise ControlError(f"the mount has not answered for {silence:.0f} seconds") from error
-        except OSError as error:
-            raise ControlError(f"the connection to the mount broke off ({error.strerror})") from error
-        except ValueError as error:
-            raise ControlError(
-                "the mount's answer makes no sense; is it of another version of wsfs?"
-            ) from error
-    raise ControlError("the mount ended before it answered")
-
-
-def server_pid(path: Path) -> int:
-    """The process that serves the socket `path`; raises NotServed."""
-    with _connected(path, SILENCE) as connection:
-        return _peer(connection)[0]
-
-
-@contextlib.contextmanager
-def _connected(path: Path, silence: float) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(silence)
-        try:
-            with _address(path) as address:
-                connection.connect(address)
-        except OSError as error:
-            raise NotServed("no wsfs process answers for that mount") from error
-        yield connection
-
-
-# Both sides
-
-
-def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace") + b"\n"
-
-
-def _peer(connection: socket.socket | trio.socket.SocketType) -> tuple[int, int, int]:
-    pid, uid, gid = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return pid, uid, gid
-
-
-@contextlib.contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """What to bind or connect to: a path may be of any length, a socket address holds 107 bytes (unix(7))."""
-    if len(os.fsencode(path)) <= 100:
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
+        await say(line_of({"alive": True}))
