@@ -9,6 +9,7 @@ import pytest
 from tests.drive.harness import ME, Desk, mounted
 from wsfs.drive import errors
 from wsfs.emulator.emulator import Emulator
+from wsfs.uploads.states import State
 
 promise = pytest.mark.promise
 REPORT = "/Office/Report"
@@ -100,3 +101,29 @@ async def test_what_is_no_attribute(desk: Desk) -> None:
         await desk.extended.get(987654, "user.worksection.id", ME)
     with pytest.raises(errors.NotSupported):
         await desk.extended.set((await desk.node(REPORT)).inode, "user.anything", b"")
+
+
+async def test_the_word_for_a_file_manager_s_emblem(desk: Desk) -> None:
+    assert await desk.xattr(f"{REPORT}/old.txt", "user.wsfs.state") == "online"
+    await desk.read(f"{REPORT}/old.txt")
+    assert await desk.xattr(f"{REPORT}/old.txt", "user.wsfs.state") == "here"
+    await desk.mkdir(f"{REPORT}/part")
+    await desk.write(f"{REPORT}/~lock.tmp")
+    inode = await desk.write(f"{REPORT}/new.txt")
+    before = desk.count()
+    assert await desk.xattr(f"{REPORT}/part", "user.wsfs.state") == "waiting"
+    assert await desk.xattr(f"{REPORT}/~lock.tmp", "user.wsfs.state") == "private"
+    for state, word in {
+        State.OPEN: "waiting",
+        State.SETTLING: "waiting",
+        State.SENDING: "sending",
+        State.UNKNOWN: "sending",
+        State.SENT: "sending",
+        State.INTERRUPTED: "failed",
+        State.QUARANTINED: "failed",
+        State.LOCAL: "private",
+    }.items():
+        desk.spool.nodes[inode].state = state
+        assert await desk.xattr(f"{REPORT}/new.txt", "user.wsfs.state") == word
+    desk.spool.nodes[inode].state = State.SETTLING
+    assert desk.count() == before

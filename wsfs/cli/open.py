@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from collections.abc import Sequence
 
 import click
 
@@ -25,14 +26,20 @@ def open(paths: tuple[str, ...]) -> None:
     wsfs open ~/Worksection/Website/Design
     cd ~/Worksection/Website/Design && wsfs open .
     """
-    pages = list(dict.fromkeys(asked(path)["page"] for path in paths))
-    if len(pages) > MOST:
-        raise UserError(f"these lie in {len(pages)} tasks; {MOST} pages at most are opened at once")
+    pages = pages_of(paths)
     for page in pages:
         if has_desktop() and browse(page):
             continue
         say("there is no browser here; this is the page")
         click.echo(page)
+
+
+def pages_of(paths: Sequence[str]) -> list[str]:
+    """The page of each path, every one once; UserError for too many, and what `asked` raises."""
+    pages = list(dict.fromkeys(asked(path)["page"] for path in paths))
+    if len(pages) > MOST:
+        raise UserError(f"these lie in {len(pages)} tasks; {MOST} pages at most are opened at once")
+    return pages
 
 
 def has_desktop() -> bool:

@@ -10,6 +10,7 @@ from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.tree.inodes import Kind
 from wsfs.tree.nodes import Directory, File, Node
+from wsfs.uploads.states import State
 
 ID = "user.worksection.id"
 URL = "user.worksection.url"
@@ -18,6 +19,7 @@ DATE = "user.worksection.date"
 STATUS = "user.worksection.status"
 CACHED = "user.wsfs.cached"
 UPLOAD = "user.wsfs.upload"
+STATE = "user.wsfs.state"
 PIN = "user.wsfs.pin"
 #: The same, for those who aren't root: the kernel lets nobody else write `user.*` of what is read-only.
 PINS = frozenset({PIN, "system.wsfs.pin"})
@@ -25,9 +27,19 @@ PINS = frozenset({PIN, "system.wsfs.pin"})
 _NAMES: dict[Kind, tuple[str, ...]] = {
     Kind.PROJECT: (ID, URL, AUTHOR, DATE, STATUS, PIN),
     Kind.TASK: (ID, URL, AUTHOR, DATE, STATUS, PIN),
-    Kind.ATTACHMENT: (ID, URL, AUTHOR, DATE, CACHED, PIN),
-    Kind.LOCAL_FILE: (UPLOAD,),
-    Kind.LOCAL_DIRECTORY: (UPLOAD,),
+    Kind.ATTACHMENT: (ID, URL, AUTHOR, DATE, CACHED, STATE, PIN),
+    Kind.LOCAL_FILE: (UPLOAD, STATE),
+    Kind.LOCAL_DIRECTORY: (UPLOAD, STATE),
+}
+#: `user.wsfs.state` of what isn't on the server yet, for file managers' emblems: one word of few.
+_WORDS = {
+    State.OPEN: "waiting",
+    State.SETTLING: "waiting",
+    State.SENDING: "sending",
+    State.UNKNOWN: "sending",
+    State.SENT: "sending",
+    State.INTERRUPTED: "failed",
+    State.QUARANTINED: "failed",
 }
 #: What a bulk answer doesn't tell of a file, so that asking costs a request where it wasn't read yet.
 _DETAILS = frozenset({AUTHOR, DATE})
@@ -104,7 +116,17 @@ class ExtendedAttributes:
             return node.status if isinstance(node, Directory) else None
         if name == CACHED and isinstance(node, File):
             return str(self._drive.contents.cached_percent(node.id, node.size))
+        if name == STATE and isinstance(node, File) and node.kind is Kind.ATTACHMENT:
+            return self._whereabouts(node)
         spooled = self._drive.spool.get(node.inode)
         if spooled is None:
             return None
+        if name == STATE:
+            return _WORDS.get(spooled.state, "private")
         return f"{spooled.state}: {spooled.error}" if spooled.error else str(spooled.state)
+
+    def _whereabouts(self, file: File) -> str:
+        """Whether an attachment can be read without the network: "kept" (pinned), "here" or "online"."""
+        if self._pinning is not None and self._pinning.is_pinned(file):
+            return "kept"
+        return "here" if self._drive.contents.cached_percent(file.id, file.size) == 100 else "online"
