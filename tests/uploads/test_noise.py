@@ -22,12 +22,14 @@ report.txt.save.1 report.txt.oA1b2C3 .~lock.report.docx# lu12345abcde.tmp lu9876
 movie.xKq3.mp4.part Unconfirmed.crdownload .org.chromium.Chromium.Ab12Cd HEAD.lock config.lock tmp_obj_Ab12Cd
 report.trashinfo report.trashinfo.Ab12Cd ._report.docx .DS_Store Thumbs.db thumbs.db desktop.ini Desktop.ini
 .nfs000000000012abcd00000001 4913 ~$report.docx ~WRD0001.tmp .#report.txt .directory
+tmpab12cd_e tmp8r1w3q0z tmp.Ab12Cd34Ef report.pdf.~qpdf-temp# report.pdf.~qpdf-orig .git
 """
 
 _REAL = """
 report.docx photo.jpg sedan sedentary zimbabwe notes.outline poetry.lock Cargo.lock yarn.lock zip sed part
 XXL.pdf 20241231 backup.zip .profile .gitignore .bash.config README save.txt swap.swf tmp lockers.txt
-Звіт.docx розділ~1.pdf a 4914 IMG_4913.jpg
+Звіт.docx розділ~1.pdf a 4914 IMG_4913.jpg tmpfolders tmpdocument tmp2024.csv tmp.backup tmp_1
+qpdf-temp report.git a.gitignore
 """
 
 
@@ -93,12 +95,12 @@ def test_a_name_of_ones_own_is_no_placeholder(name: str) -> None:
     assert not is_placeholder_directory(name)
 
 
-@pytest.mark.parametrize("name", [".Trash", ".Trash-1000", ".git"])
-def test_the_trash_and_git_are_refused(name: str) -> None:
+@pytest.mark.parametrize("name", [".Trash", ".Trash-1000", ".git", "notes.git", ".hg", ".svn"])
+def test_the_trash_and_repositories_are_refused(name: str) -> None:
     assert is_refused_directory(name)
 
 
-@pytest.mark.parametrize("name", ["Trash", ".Trash-can", ".github", "git", ".gitlab"])
+@pytest.mark.parametrize("name", ["Trash", ".Trash-can", ".github", "git", ".gitlab", "legit", "CVS"])
 def test_other_directories_are_not_refused(name: str) -> None:
     assert not is_refused_directory(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -22,6 +23,10 @@ _BACKGROUND = re.compile(
 # include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
 _PF_EXITING = 0x4
 _PF_SIGNALED = 0x400
+_STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_STOPPED = frozenset((128 + number) << 8 for number in _STOPPING)
+"""How a program ends that caught a signal and tidied up, by the custom of shells; as wait(2) has it."""
+_STOPPING_BITS = sum(1 << (number - 1) for number in _STOPPING)
 
 
 class Lanes:
@@ -70,13 +75,22 @@ def _lane_of_name(name: bytes) -> Lane:
 def is_being_killed(pid: int) -> bool:
     """Whether the process is ending by a signal: what it closes now it didn't close itself.
 
-    From the flags in /proc/PID/stat, the ninth field (proc(5)); a process that is gone ended in some other way.
+    So is one that caught it, and ends with the code that says so. rsync closes what it has half (--partial) while
+    it handles the signal, which is blocked meanwhile, and leaves it open (--inplace) when it ends with any error.
+
+    From /proc/PID/stat: the flags, blocked signals and exit code, its fields 9, 32 and 52 (proc(5)); a process
+    that is gone ended in some other way.
     """
     if pid <= 0:
         return False
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        flags = int(text.rpartition(")")[2].split()[6])
+        before, _, after = text.rpartition(")")
+        fields = after.split()
+        flags, blocked, code = int(fields[6]), int(fields[29]), int(fields[49])
     except (OSError, ValueError, IndexError):
         return False
-    return bool(flags & _PF_EXITING and flags & _PF_SIGNALED)
+    is_rsync = before.partition("(")[2] == "rsync"
+    if flags & _PF_EXITING:
+        return bool(flags & _PF_SIGNALED) or code in _STOPPED or (is_rsync and code != 0)
+    return is_rsync and bool(blocked & _STOPPING_BITS)

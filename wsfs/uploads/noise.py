@@ -29,12 +29,15 @@ _TEMPORARY = re.compile(
     | \.org\.chromium\.Chromium\.[A-Za-z0-9]{{6}}
     | \.com\.google\.Chrome\.[A-Za-z0-9]{{6}}
     | tmp_obj_.+                             # git
+    | tmp(?=[a-z]*[0-9_])[a-z0-9_]{{8}}      # Python's tempfile
+    | tmp\.[A-Za-z0-9]{{10}}                 # mktemp
+    | .+\.~qpdf-temp\#                       # qpdf --replace-input
     | .+\.tmp
     | .+\.trashinfo(\.[A-Za-z0-9]{{6}})?
     """,
     re.VERBOSE,
 )
-_BACKUP = re.compile(r".+~ | .+\.bak | .+\.save(\.[0-9]+)?", re.VERBOSE)
+_BACKUP = re.compile(r".+~ | .+\.bak | .+\.save(\.[0-9]+)? | .+\.~qpdf-orig", re.VERBOSE)
 _LOCK = re.compile(
     r"""
       \.~lock\..+\#                         # LibreOffice
@@ -72,11 +75,14 @@ _LITTER = frozenset(
         ".apdisk",
         "__macosx",
         "icon\r",
+        ".git",  # the file of that name in a further work tree; the directory can't be made at all
     }
 )
 _LITTER_PREFIXES = ("._", ".nfs", ".fuse_hidden", ".smbdelete")
 
-_REFUSED_DIRECTORY = re.compile(r"\.Trash | \.Trash-[0-9]+ | \.Trashes | \.git", re.VERBOSE)
+_REFUSED_DIRECTORY = re.compile(
+    r"\.Trash | \.Trash-[0-9]+ | \.Trashes | .*\.git | \.hg | \.svn | \.bzr | \.jj", re.VERBOSE
+)
 
 _PLACEHOLDERS = (
     "untitled folder",
