@@ -21,6 +21,7 @@ from pathlib import Path
 import pyfuse3
 import trio
 
+from wsfs import logplace
 from wsfs.api.auth import AdminKey, Credentials, UserToken
 from wsfs.api.client import Client
 from wsfs.api.errors import ApiError, LoginRefused, NoSuchAccount
@@ -42,6 +43,7 @@ from wsfs.drive.attributes import Ownership
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Drive
 from wsfs.drive.namespace import Namespace, Permissions
+from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
@@ -51,8 +53,11 @@ from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
 from wsfs.renewal import Renewer
+from wsfs.service import Supervisor, keep_told
 from wsfs.tree.inodes import Kind
 from wsfs.tree.layout import LayoutOptions, Tree
+from wsfs.upload_commands import UploadCommands
+from wsfs.uploads.draining import to_be_sent
 from wsfs.uploads.errors import UploadError
 from wsfs.uploads.options import Options
 from wsfs.uploads.sender import Sender
@@ -70,21 +75,35 @@ PREFETCH_SHARE = 0.5
 
 
 class MountError(Exception):
-    """The drive can't be mounted; `str()` is one sentence that says what to do."""
+    """The drive can't be mounted; `str()` is one sentence that says what to do.
+
+    One that `lasts` comes again until a person has done something.
+    """
+
+    def __init__(self, sentence: str, *, lasts: bool = False) -> None:
+        super().__init__(sentence)
+        self.lasts = lasts
 
 
-async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[], None],
+    unmounted: Callable[[], None] = lambda: None,
+    supervisor: Supervisor | None = None,
+) -> None:
     """Mount the account and serve it until it is unmounted, by whomever, or told to end by a signal.
 
-    `ready` is called once the mount answers. Raises MountError for what a user can mend. Cancelled, it
-    unmounts in order.
+    `ready` is called once the mount answers, `unmounted` once it is gone, whatever is still to be done then;
+    `supervisor` is told how it goes. Raises MountError for what a user can mend. Cancelled, it unmounts in order.
     """
     failure: MountError | None = None
     try:
         async with contextlib.AsyncExitStack() as stack:
             store, spool, cache = await _open_stores(settings, stack)
             async with trio.open_nursery() as nursery:
-                await _serve(settings, store, spool, cache, nursery, stack, ready)
+                told = supervisor or Supervisor({})
+                await _serve(settings, store, spool, cache, nursery, stack, ready, unmounted, told)
                 nursery.cancel_scope.cancel()
     except* MountError as group:
         failure = _first(group)
@@ -126,8 +145,10 @@ async def _serve(
     nursery: trio.Nursery,
     stack: contextlib.AsyncExitStack,
     ready: Callable[[], None],
+    unmounted: Callable[[], None],
+    supervisor: Supervisor,
 ) -> None:
-    stop = trio.Event()
+    stop, ending = trio.Event(), trio.Event()
     requests = RequestLog()
     pacer = Pacer(settings.rate)
     aliases = store.aliases()
@@ -197,7 +218,10 @@ async def _serve(
         deadline=settings.deadline,
         ranges=store.get(_RANGES),
         on_ranges=functools.partial(remember, _RANGES),
-        policy=Policy(pause=_share_pause(settings.rate, PREFETCH_SHARE) if settings.prefetch else None),
+        policy=Policy(
+            pause=_share_pause(settings.rate, PREFETCH_SHARE) if settings.prefetch else None,
+            unasked=settings.thumbnails,
+        ),
     )
     pins = Pins(content)
     drive = Drive(
@@ -234,22 +258,31 @@ async def _serve(
             hidden=settings.hidden,
         ),
     )
+    pages = Pages(drive, _web_address(settings.base_url))
+    permissions = Permissions(mkdir=settings.mkdir, drop=settings.drop)
+    namespace = Namespace(drive, Titles(client, catalog.retitled), permissions)
     commands = Commands(
         drive,
         catalog,
-        sender,
+        UploadCommands(drive, namespace, sender, pacer),
         content,
         pins,
         pinning,
         pacer,
         requests,
-        about={"account": settings.base_url, "mountpoint": str(settings.mountpoint)},
+        pages,
+        about={
+            "account": settings.base_url,
+            "mountpoint": str(settings.mountpoint),
+            "read_only": settings.read_only,
+            "log": logplace.where(),
+        },
         stop=stop.set,
         login=renewer.status,
     )
     operations = Operations(
         drive,
-        Namespace(drive, Titles(client, catalog.retitled), Permissions(mkdir=settings.mkdir, drop=settings.drop)),
+        namespace,
         ExtendedAttributes(drive, _web_address(settings.base_url), settings.timezone, pinning),
         notifier,
     )
@@ -264,10 +297,29 @@ async def _serve(
     nursery.start_soon(pins.run)
     await _check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
+    nursery.start_soon(_when_told, stop, ending)
+    nursery.start_soon(keep_told, supervisor, functools.partial(_in_words, settings, spool, ending), ending)
     await _until_unmounted(settings, operations, notifier, commands, stop, ready)
+    ending.set()
+    unmounted()
     # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
     nursery.cancel_scope.cancel()
     await trio.lowlevel.checkpoint_if_cancelled()
+
+
+async def _when_told(stop: trio.Event, ending: trio.Event) -> None:
+    await stop.wait()
+    ending.set()
+
+
+def _in_words(settings: Settings, spool: Spool, ending: trio.Event) -> str:
+    """How the mount is, in a line for whoever supervises it."""
+    count = len(to_be_sent(spool.nodes.values()))
+    files = f"{count} file{'' if count == 1 else 's'}"
+    if ending.is_set():
+        return f"Sending {files} before the end" if count else "Ending"
+    place = f"{settings.fsname} is mounted at {settings.mountpoint}"
+    return f"{place}; {files} to be sent" if count else place
 
 
 def _share_pause(rate: float, share: float) -> float:
@@ -308,10 +360,11 @@ async def _check_login(settings: Settings, client: Client, catalog: Catalog, sto
                 await catalog.need_projects(Lane.PERSON)
         except NoSuchAccount as error:
             raise MountError(
-                f"{settings.base_url} isn't the address of a Worksection account; check the account's name"
+                f"{settings.base_url} isn't the address of a Worksection account; check the account's name",
+                lasts=True,
             ) from error
         except LoginRefused as error:
-            raise MountError(_wrong_login(settings)) from error
+            raise MountError(_wrong_login(settings), lasts=True) from error
         except ApiError as error:
             if not known:
                 raise MountError(
@@ -363,7 +416,9 @@ async def _until_unmounted(
             await trio.to_thread.run_sync(raise_background_limit, device)
             await trio.to_thread.run_sync(raise_read_ahead, device)
             try:
-                await serving.start(serve_control, commands, control_path(settings.mountpoint))
+                await serving.start(
+                    serve_control, commands, control_path(settings.mountpoint, system=settings.system)
+                )
             except (ControlError, OSError) as error:
                 raise MountError(f"the control socket can't be made: {error}") from error
             serving.start_soon(until_told)

@@ -22,6 +22,17 @@ def test_sizes(text: object, size: int) -> None:
     assert parse_size(text) == size
 
 
+@pytest.mark.parametrize(("said", "size"), [("no", 0), (False, 0), ("0", 0), ("20M", 20 * 2**20), (7, 7)])
+def test_how_much_is_fetched_for_thumbnails(said: object, size: int) -> None:
+    assert OPTIONS["thumbnails"].parse(said) == size
+
+
+@pytest.mark.parametrize("said", ["yes", True, "large", ""])
+def test_what_says_nothing_of_thumbnails(said: object) -> None:
+    with pytest.raises(ValueError, match="50M, or no"):
+        OPTIONS["thumbnails"].parse(said)
+
+
 @given(st.integers(0, 2**60))
 def test_a_number_alone_is_bytes(number: int) -> None:
     assert parse_size(str(number)) == number

@@ -61,7 +61,7 @@ async def test_what_was_put_onto_a_project_has_the_page_of_its_task(desk: Desk, 
     await desk.write("/Office/dropped.txt")
     await desk.flush()
     link, page = await told(desk, pages, "/Office/dropped.txt")
-    drop = next(task for task in office.tasks if task.title == "Project files")
+    drop = next(task for task in office.tasks if task.name == "Project files")
     assert link.startswith("/download/")
     assert page == f"/project/{office.id}/{drop.id}/"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def process_called(name: bytes) -> Iterator[int]:
         b"updatedb",
         b"baloo_file",
         b"gnome-thumbnail",
+        b"totem-video-thu",
     ],
 )
 def test_indexers_and_thumbnailers_are_background(name: bytes) -> None:
@@ -78,3 +80,30 @@ def test_a_process_that_opens_file_after_file_is_looked_at_once(monkeypatch: pyt
     now += callers.Lanes.MEMORY
     assert lanes.of(1) is Lane.PERSON
     assert looked == [1, 2, 1, 1]
+
+
+def test_the_thread_that_makes_thumbnails_is_known_in_its_own_program_alone() -> None:
+    script = """
+import ctypes, sys, threading
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0)
+def make() -> None:
+    ctypes.CDLL(None).prctl(15, b"loader", 0, 0, 0)
+    print(threading.get_native_id(), flush=True)
+    input()
+threading.Thread(target=make).start()
+"""
+    for program, lane in (("pcmanfm", Lane.BACKGROUND), ("game", Lane.PERSON)):
+        with subprocess.Popen(
+            [sys.executable, "-c", script, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert lane_of_process(int(process.stdout.readline())) is lane
+            process.kill()
+
+
+def test_a_glance_is_a_worker_thread_of_gio_that_leaves_no_trace() -> None:
+    with process_called(b"pool-thunar") as pool, process_called(b"borg") as backup:
+        assert callers.is_glance(os.O_RDONLY | os.O_NOATIME, pool)
+        assert not callers.is_glance(os.O_RDONLY, pool)
+        assert not callers.is_glance(os.O_RDONLY | os.O_NOATIME, backup)
+    assert not callers.is_glance(os.O_NOATIME, 0)

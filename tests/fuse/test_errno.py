@@ -51,6 +51,8 @@ def test_every_error_of_the_parts_has_an_errno(kind: type[Exception]) -> None:
         (api.AccessDenied, errno.EACCES),
         (api.LoginRefused, errno.EACCES),
         (api.TokenExpired, errno.EACCES),
+        # nothing that a person waits for
+        (drive.NotUnasked, errno.EAGAIN),
         # read-only mount
         (drive.ReadOnly, errno.EROFS),
         # spool full / the account's storage full / larger than the server takes

@@ -9,7 +9,7 @@ account's table before the defaults of its file.
 from __future__ import annotations
 
 from wsfs.config.credentials import secret, vault_of
-from wsfs.config.errors import ConfigError
+from wsfs.config.errors import ConfigError, LoginUnreadable
 from wsfs.config.explain import Line, explain, problems
 from wsfs.config.files import KnownAccount, config_files, known_accounts
 from wsfs.config.layers import Layer, Value, parse_mount_options
@@ -31,6 +31,7 @@ __all__ = [
     "Layer",
     "Line",
     "LoginSettings",
+    "LoginUnreadable",
     "Option",
     "Settings",
     "Value",

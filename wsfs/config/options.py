@@ -66,6 +66,7 @@ OPTIONS: Mapping[str, Option] = {
         Option("poll", "poll", values.number(1)),
         Option("crawl", "crawl", values.boolean),
         Option("prefetch", "prefetch", values.boolean),
+        Option("thumbnails", "thumbnails", values.thumbnails),
         Option("log_level", "log_level", values.one_of("debug", "info", "warning", "error")),
         Option("fsname", "fsname", values.fsname),
     )

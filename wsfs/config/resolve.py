@@ -15,7 +15,7 @@ from wsfs import mountinfo
 from wsfs.api.account import account_base_url
 from wsfs.config import values
 from wsfs.config.credentials import asked, from_environment, from_files, vault_of
-from wsfs.config.errors import ConfigError
+from wsfs.config.errors import ConfigError, LoginUnreadable
 from wsfs.config.files import account_tables, config_files, read
 from wsfs.config.layers import Layer, Value, flag, parse_mount_options, parsed, variable
 from wsfs.config.options import OPTIONS
@@ -148,7 +148,7 @@ def resolve(
         try:
             fields["login"] = login = (vault or vault_of(system)).load(written.base_url)
         except SecretsError as error:
-            raise ConfigError(str(error)) from error
+            raise LoginUnreadable(str(error)) from error
         credentials = (
             login.credentials
             if login is not None

@@ -46,6 +46,7 @@ class Settings:
     poll: float = 30.0
     crawl: bool = True
     prefetch: bool = True
+    thumbnails: int = 50 * 2**20  # what is larger isn't fetched for a program that reads unasked
     log_level: str = "info"
     fsname: str = "wsfs"
     noexec: bool = False  # no program is run from the drive

@@ -37,6 +37,16 @@ def cache_size(value: object) -> int:
     return size
 
 
+def thumbnails(value: object) -> int:
+    """A size, or "no", which is none."""
+    if value is False or str(value).strip().lower() in ("no", "false", "off"):
+        return 0
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise ValueError("has to be a size such as 50M, or no") from None
+
+
 def line(value: object) -> str:
     text = text_of(value).strip()
     if not text or not text.isprintable():

@@ -5,10 +5,14 @@ Theory of operation
     nothing that is open is evicted, and the running streams. A read looks in a loop: what is present is read;
     what isn't has a stream that will bring it, or gets one; then it waits for its own range and looks again.
     Streams are tasks of the nursery that was handed in and outlive their readers where the policy says so.
+
+    A reader in the background lane (a thumbnailer) starts a stream in its turn only, see trickle.py, and keeps the
+    turn until that stream has ended, or nobody has read for a while, or a person reads the attachment too.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
@@ -26,6 +30,7 @@ from wsfs.content.prefetch import Prefetch, Siblings
 from wsfs.content.source import Network, Source
 from wsfs.content.stream import Stream
 from wsfs.content.transfer import Transfer
+from wsfs.content.trickle import Trickle
 from wsfs.content.window import Window
 
 logger = logging.getLogger(__name__)
@@ -62,12 +67,16 @@ class Content:
         """How many reads of persons wait."""
         self.prefetch = None if self.policy.pause is None else Prefetch(self, self.policy)
         self.failures: TTLCache[int, Exception] = TTLCache(1024, MEMORY, timer=trio.current_time)
+        self.trickle = Trickle()
         self._nursery = nursery
         self._open: dict[int, _Attachment] = {}
         self._recording = False
 
-    def open(self, file_id: int, size: int, lane: Lane) -> Reader:
-        """A reader of the attachment that has `size` bytes by the API. No request, no waiting; close it."""
+    def open(self, file_id: int, size: int, lane: Lane, place: Hashable = None) -> Reader:
+        """A reader of the attachment that has `size` bytes by the API. No request, no waiting; close it.
+
+        `place` is the directory that it is in: see Trickle.
+        """
         attachment = self._open.get(file_id)
         if attachment is not None and attachment.size != size:
             attachment.stale = (
@@ -79,7 +88,15 @@ class Content:
             attachment = None
         if attachment is None:
             attachment = self._open[file_id] = _Attachment(self, file_id, size)
-        return Reader(attachment, lane)
+        return Reader(attachment, lane, place)
+
+    def is_worth_it(self, file_id: int, size: int) -> bool:
+        """Whether a program that reads on its own account gets to read it: see Policy."""
+        return self.policy.is_worth_it(size, whole=size > self.policy.unasked and self.has(file_id, size))
+
+    def looked(self, directory: Hashable) -> None:
+        """A person opened `directory`: what is read of it unasked goes before what is read of others."""
+        self.trickle.looked(directory)
 
     def opened(self, directory: Hashable, file_id: int, size: int, siblings: Siblings) -> None:
         """A person opened an attachment in `directory`, whose attachments `siblings` tells: see Prefetch."""
@@ -181,10 +198,14 @@ class _Attachment:
         self.size = size
         self.readers = 0
         self.wanted = 0  # how far persons read
+        self.asked_for = False  # whether somebody beside the programs in the background lane opened it
+        self.read_at = 0.0  # when one of those read last
         self.streams: list[Stream] = []
         self.stale = False
         self.unkept = False  # the disk failed: go on without it
+        self._in_turn: Stream | None = None  # it keeps the turn of the trickle
         self._starting = trio.Lock()
+        self._queueing = trio.Lock()
         self.entry: Entry | None = content.cache.find(file_id, size)
         if self.entry is not None:
             content.cache.hold(self.entry)
@@ -223,6 +244,7 @@ class _Attachment:
             self.content.cache.release(entry)
 
     def _stream_ended(self, stream: Stream) -> None:
+        self._let_others(stream)
         self.streams.remove(stream)
         content = self.content
         # A dead login fails without a request, and heals at any moment: there is nothing to be spared.
@@ -237,20 +259,20 @@ class _Attachment:
 
     # ------------------------------------------------------------------ reading
 
-    async def read(self, offset: int, end: int, lane: Lane) -> bytes:
+    async def read(self, offset: int, end: int, lane: Lane, place: Hashable = None) -> bytes:
         """`[offset, end)`, which lies inside the attachment, as soon as all of it is there."""
-        part = await self._next(offset, end, lane)
+        part = await self._next(offset, end, lane, place)
         if len(part) == end - offset:
             return part
         parts = [part]
         offset += len(part)
         while offset < end:
-            part = await self._next(offset, end, lane)
+            part = await self._next(offset, end, lane, place)
             parts.append(part)
             offset += len(part)
         return b"".join(parts)
 
-    async def _next(self, offset: int, end: int, lane: Lane) -> bytes:
+    async def _next(self, offset: int, end: int, lane: Lane, place: Hashable) -> bytes:
         """Some bytes from `offset` on: one at least, up to `end` at most."""
         content = self.content
         while True:
@@ -267,10 +289,14 @@ class _Attachment:
             if stream is None:
                 if self._full():
                     await trio.sleep(content.policy.look_again)
+                elif lane is Lane.BACKGROUND and self._in_turn is None:
+                    await self._start_in_turn(offset, place)
                 else:
                     await self._start(offset, lane)
                 continue
             stream.promote(lane)
+            if lane is not Lane.BACKGROUND:
+                self._let_others(stream)
             patience = self._patience(stream, offset)
             if isinstance(stream, Window):
                 data = await stream.fetch(offset, min(end, offset + PIECE), patience)
@@ -353,12 +379,51 @@ class _Attachment:
             return float("inf")
         return policy.look_again
 
-    async def _start(self, offset: int, lane: Lane, *, kept: bool = False) -> None:
-        """Start a stream for the missing byte `offset`, unless another reader did so meanwhile."""
+    async def _start_in_turn(self, offset: int, place: Hashable) -> None:
+        """As `_start`, for a reader in the background lane. Where others of this attachment wait already, with them."""
+        content = self.content
+        async with self._queueing:
+            if self._in_turn is not None or self._choose(offset) is not None:
+                return
+            await content.trickle.acquire(place)
+            stream: Stream | None = None
+            try:
+                self._check()
+                entry = self.entry
+                if entry is None or not entry.present.covers(offset, offset + 1):
+                    stream = await self._start(offset, Lane.BACKGROUND)
+            finally:
+                if stream is None:
+                    content.trickle.release()
+        if stream is not None:
+            self._in_turn = stream
+            self.read_at = trio.current_time()
+            content.start_soon(functools.partial(self._watch, stream))
+
+    async def _watch(self, stream: Stream) -> None:
+        """End the turn of a stream that nobody reads any more, and the stream where it isn't short."""
+        policy = self.content.policy
+        while self._in_turn is stream:
+            idle = trio.current_time() - self.read_at
+            if idle >= policy.idle and not stream.readers:
+                if self.size > policy.small and not self.asked_for:
+                    stream.stop()
+                self._let_others(stream)
+                return
+            await trio.sleep(policy.idle - idle if idle < policy.idle else policy.idle)
+
+    def _let_others(self, stream: Stream) -> None:
+        """Give the turn back, where `stream` has it."""
+        if self._in_turn is stream:
+            self._in_turn = None
+            self.content.trickle.release()
+
+    async def _start(self, offset: int, lane: Lane, *, kept: bool = False) -> Stream | None:
+        """Start a stream for the missing byte `offset` and return it, unless another reader did so meanwhile."""
         content = self.content
         async with self._starting:
             if self._choose(offset, kept=kept) is not None or self._full():
-                return
+                return None
             failure = content.failures.get(self.file_id)
             if failure is not None:
                 raise failure.with_traceback(None)
@@ -366,7 +431,7 @@ class _Attachment:
             self._check()
             entry = self.entry
             if entry is not None and (entry.dropped or entry.present.covers(offset, offset + 1)):
-                return
+                return None
             network = content.network
             gap = entry.present.gap_start(offset) if reserved and entry is not None else 0
             start = content.policy.start(
@@ -382,11 +447,12 @@ class _Attachment:
                     network, content.cache, entry, start, lane, self.streams, self._stream_ended, content.record_soon
                 )  # fmt: skip
             elif kept:
-                return  # the caller looks again whether there is room
+                return None  # the caller looks again whether there is room
             else:
                 stream = Window(network, self.file_id, self.size, start, offset, lane, self._stream_ended)
             content.spawn(stream)
             self.streams.append(stream)
+            return stream
 
     async def _reserve(self) -> bool:
         """Have room in the cache for the rest of the attachment; whether there is."""
@@ -407,13 +473,15 @@ class _Attachment:
 class Reader:
     """An open attachment; read from one or many tasks. Made by Content.open, owned by the caller, who closes it."""
 
-    __slots__ = ("_attachment", "_closed", "_furthest", "lane", "size")
+    __slots__ = ("_attachment", "_closed", "_furthest", "_place", "lane", "size")
 
-    def __init__(self, attachment: _Attachment, lane: Lane) -> None:
+    def __init__(self, attachment: _Attachment, lane: Lane, place: Hashable = None) -> None:
         attachment.readers += 1
+        attachment.asked_for = attachment.asked_for or lane is not Lane.BACKGROUND
         self._attachment = attachment
         self._closed = False
         self._furthest = 0
+        self._place = place
         self.lane = lane
         self.size = attachment.size
 
@@ -424,6 +492,8 @@ class Reader:
             return b""
         if end > self._furthest:
             self._furthest = end
+        if self.lane is Lane.BACKGROUND:
+            self._attachment.read_at = trio.current_time()
         entry = self._attachment.entry
         if entry is None or not entry.present.covers(offset, end):
             return None
@@ -448,7 +518,10 @@ class Reader:
         content.cache.misses += 1
         end = min(offset + length, self.size)
         if self.lane is not Lane.PERSON:
-            return await self._attachment.read(offset, end, self.lane)
+            try:
+                return await self._attachment.read(offset, end, self.lane, self._place)
+            finally:
+                self._attachment.read_at = trio.current_time()
         content.waiting += 1
         try:
             return await self._attachment.read(offset, end, Lane.PERSON)

@@ -18,6 +18,9 @@ class Policy:
     `head` is as far as a program reads that only looks what a file is: 64 KiB, which the kernel's read-ahead
     makes 416 KiB (measured). Of what nobody else wanted, files over `small` are not fetched further.
 
+    Of what is read by programs on their own account (thumbnailers), files over `unasked` aren't fetched at all,
+    and a download of one over `small` ends `idle` seconds after the last read.
+
     Prefetch: after two files of a directory within `run` seconds, the `ahead` ones that come next, where they are
     `small`; none is asked for `idle` seconds after the last read, and what wasn't looked at yet takes at most
     `part` of the cache. Two are `pause` seconds apart; None switches it off.
@@ -32,6 +35,7 @@ class Policy:
     look_again: float = 0.5
     head: int = MIB // 2
     small: int = 8 * MIB
+    unasked: int = 50 * MIB
     pause: float | None = None
     run: float = 60.0
     ahead: int = 16
@@ -57,6 +61,10 @@ class Policy:
         if not passed and (ranges is None or offset - gap <= near):
             return gap
         return max(gap, offset - int(min(self.margin, near / 8)))
+
+    def is_worth_it(self, size: int, *, whole: bool) -> bool:
+        """Whether a program that reads on its own account gets to read a file; `whole`: it is here already."""
+        return whole or size <= self.unasked
 
     def finishes(self, size: int, present: int, *, wanted: int, ranges: bool | None) -> bool:
         """Whether a download goes on when its last reader has left: its request is paid for, and bytes are cheap.

@@ -103,6 +103,11 @@ class Adoption:
                 return TaskDestination(node.id, node.project_id)
         return None
 
+    def place(self, parent_inode: int) -> str | None:
+        """Where the directory at `parent_inode` is in the drive."""
+        node = self._tree.get(parent_inode)
+        return None if node is None else node.path()
+
     def known_files(self, task_id: int) -> frozenset[int] | None:
         """The ids of the task's attachments, where the listing is complete."""
         owner: Owner = ("task", task_id)

@@ -28,6 +28,10 @@ class Denied(DriveError):
     """An attachment can't be written to."""
 
 
+class NotUnasked(DriveError):
+    """A program that reads on its own account would have to wait, or have too much fetched."""
+
+
 class ReadOnly(DriveError):
     """The drive is mounted read-only."""
 

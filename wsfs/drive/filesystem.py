@@ -16,6 +16,7 @@ from wsfs.api.errors import ApiError, NotFound
 from wsfs.api.pacing import Lane
 from wsfs.drive import errors
 from wsfs.drive.attributes import READ_ONLY_FILE, Attributes, Ownership, remote_attributes, spooled_attributes
+from wsfs.drive.glances import Glances
 from wsfs.drive.handles import (
     AttachmentHandle,
     ControlHandle,
@@ -39,12 +40,16 @@ _SPOOLED = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the process (0: unknown), its user and group, its umask, and the lane its requests go in."""
+    """Who asks: the process (0: unknown), its user and group, and the lane its requests go in.
+
+    `glance`: of a file that is opened, it only wants to see what kind it is (see Glances).
+    """
 
     pid: int = 0
     uid: int = 0
     gid: int = 0
     lane: Lane = Lane.PERSON
+    glance: bool = False
 
 
 class Known(Protocol):
@@ -63,7 +68,9 @@ class Known(Protocol):
 class Contents(Protocol):
     """What the drive asks of the content cache."""
 
-    def open(self, file_id: int, size: int, lane: Lane) -> Reader: ...
+    def open(self, file_id: int, size: int, lane: Lane, place: Hashable = None) -> Reader: ...
+    def is_worth_it(self, file_id: int, size: int) -> bool: ...
+    def looked(self, directory: Hashable) -> None: ...
     def cached_percent(self, file_id: int, size: int) -> int: ...
     def opened(
         self,
@@ -102,6 +109,7 @@ class Drive:
         self._controls = controls
         self._spool_directory = spool_directory
         self._open: dict[int, tuple[Node, int]] = {}
+        self._glances = Glances()
         self._control_directory = Directory(control_inode(0), Kind.CONTROL_DIRECTORY, 0, CONTROL_NAME)
         tree.add_node(self._control_directory, tree.root.inode)
         for index, name in enumerate(controls, 1):
@@ -222,6 +230,7 @@ class Drive:
         """
         directory = self.directory(inode)
         if caller.lane is Lane.PERSON:
+            self.contents.looked(inode)
             owners = self.tree.owners_in(directory)
             self.catalog.looked(owners[0] if owners else None)
         try:
@@ -303,7 +312,8 @@ class Drive:
     def open(self, inode: int, caller: Caller, *, write: bool = False) -> FileHandle:
         """Open the file at `inode`; no request, no waiting.
 
-        Raises NoSuchName, IsDirectory, and for writing Denied, ReadOnly, or what the spool raises.
+        Raises NoSuchName, IsDirectory, for a large file in the background lane NotUnasked, and for writing
+        Denied, ReadOnly, or what the spool raises.
         """
         node = self.node(inode)
         if not isinstance(node, File):
@@ -318,12 +328,22 @@ class Drive:
         elif node.kind is Kind.CONTROL_FILE:
             handle = ControlHandle(node, self._controls[node.name]())
         else:
-            handle = AttachmentHandle(node, self.contents.open(node.id, node.size, caller.lane))
+            handle = self._open_attachment(node, caller)
             if caller.lane is Lane.PERSON and node.parent is not None:
                 siblings = functools.partial(_attachments, node.parent)
                 self.contents.opened(node.parent.inode, node.id, node.size, siblings)
         self.opened(node)
         return handle
+
+    def _open_attachment(self, node: File, caller: Caller) -> AttachmentHandle:
+        if caller.lane is Lane.BACKGROUND and not self.contents.is_worth_it(node.id, node.size):
+            raise errors.NotUnasked(
+                f"{node.path()} is large and isn't fetched for a program that reads unasked; a person may open it"
+            )
+        place = node.parent.inode if node.parent is not None else None
+        return AttachmentHandle(
+            node, self.contents.open(node.id, node.size, caller.lane, place), glance=caller.glance
+        )
 
     def refuse_write(self, node: Node) -> None:
         """Raise what writing to a node of the service gets."""
@@ -349,13 +369,23 @@ class Drive:
     async def read(self, handle: FileHandle, offset: int, length: int) -> bytes:
         """Read at most `length` bytes at `offset`, fewer only at the end.
 
-        Raises what the download raises: the API's errors, ContentError.
+        Raises what the download raises: the API's errors, ContentError; for a glance NotUnasked.
         """
         if isinstance(handle, AttachmentHandle):
+            if handle.glance:
+                return await self._glance(handle, offset, length)
             return await handle.reader.read(offset, length)
         data = self.read_now(handle, offset, length)
         assert data is not None
         return data
+
+    async def _glance(self, handle: AttachmentHandle, offset: int, length: int) -> bytes:
+        """Read for one who only wants to see what kind of file it is. Raises NotUnasked where that takes time."""
+        place = handle.node.parent.inode if handle.node.parent is not None else None
+        with trio.move_on_after(self._glances.patience(place)) as patience:
+            if patience.deadline > trio.current_time():
+                return await handle.reader.read(offset, length)
+        raise errors.NotUnasked(f"{handle.node.path()} isn't here, and a glance at it waits no longer")
 
     async def release(self, handle: FileHandle) -> None:
         """Give a handle back; the last one of a pending file begins its settling."""

@@ -25,10 +25,11 @@ class Reader(Protocol):
 
 @dataclass(slots=True, eq=False)
 class AttachmentHandle:
-    """An attachment, open for reading."""
+    """An attachment, open for reading; `glance`: only to see what kind of file it is."""
 
     node: File
     reader: Reader
+    glance: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -129,6 +129,19 @@ class Namespace:
             raise errors.DirectoryNotEmpty(f"{node.path()} isn't empty")
         await self._remove(directory, node)
 
+    async def discard(self, inode: int) -> None:
+        """Delete a pending file or empty directory that a person gave up, also one whose directory isn't known.
+
+        Raises what the spool raises.
+        """
+        await self._spool.discard(inode)
+        node = self._tree.get(inode)
+        directory = None if node is None else node.parent
+        self._tree.remove_local(inode)
+        if isinstance(directory, Directory):
+            self._tree.touch(directory, self._now_ns())
+        self._drive.publisher.publish()
+
     # Renaming
 
     async def rename(

@@ -45,8 +45,10 @@ class Pages:
         """
         node = self._known(node)
         if isinstance(node, File) and node.owner is not None:
-            # The task's own page, though the file shows in the project: that of what was put onto a project.
-            known = self._drive.tree.owner_directory(node.owner)
+            # Not its directory's: what was put onto a project shows there, and belongs to a task.
+            kind, id = node.owner
+            tree = self._drive.tree
+            known = (tree.projects if kind == "project" else tree.tasks).get(id)
             if known is not None:
                 return self.link(known)
         while node.kind is Kind.ATTACHMENT and node.parent is not None:

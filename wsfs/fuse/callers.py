@@ -14,12 +14,14 @@ from wsfs.api.pacing import Lane
 # Command names as the kernel cuts them, at 15 characters; threads have names of their own ("pool-tumblerd").
 _BACKGROUND = re.compile(
     r"""
-      .*tumbl.* | .*thum(b|$).* | .*thumbnai.* | tracker.* | localsearch.* | baloo.* | updatedb.* | plocate.*
-    | mlocate.* | gst-.* | zeitgeist.* | recollindex.* | kio.*thumb.* | nepomuk.* | strigi.* | clamd
-    | clamscan | freshclam
+      .*tumbl.* | .*thum(b|$).* | .*thumbnai.* | totem-video-th.* | tracker.* | localsearch.* | baloo.*
+    | updatedb.* | plocate.* | mlocate.* | gst-.* | zeitgeist.* | recollindex.* | kio.*thumb.* | nepomuk.* | strigi.*
+    | clamd | clamscan | freshclam
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# Where a thread's name tells too little, with that of its process: PCManFM makes small pictures' thumbnails itself.
+_BY_PROCESS = {b"loader": frozenset({b"pcmanfm", b"pcmanfm-qt"})}
 # include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
 _PF_EXITING = 0x4
 _PF_SIGNALED = 0x400
@@ -52,18 +54,45 @@ def lane_of_process(pid: int) -> Lane:
     """BACKGROUND for a known indexer or thumbnailer, by the name of the calling thread; else PERSON."""
     if pid <= 0:
         return Lane.PERSON
+    name = _name_of(pid)
+    processes = _BY_PROCESS.get(name)
+    if processes is not None and _name_of(_process_of(pid)) in processes:
+        return Lane.BACKGROUND
+    return _lane_of_name(name)
+
+
+def is_glance(flags: int, pid: int) -> bool:
+    """Whether a file is opened only to see by its first bytes what kind it is, as GIO does while it lists.
+
+    GIO alone does so with O_NOATIME (glocalfileinfo.c, get_content_type), in a worker thread whose name begins
+    with "pool" (gthreadpool.c); backup programs that use the flag have no such threads.
+    """
+    return bool(flags & os.O_NOATIME) and _name_of(pid).startswith(b"pool")
+
+
+def _name_of(pid: int) -> bytes:
+    """The name of a thread, or of a process's first one, at most 15 bytes; none where that can't be told."""
     # With plain system calls, as every opened file and directory pays for it.
     try:
         descriptor = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return Lane.PERSON
+        return b""
     try:
-        name = os.read(descriptor, 64)
+        return os.read(descriptor, 64).rstrip(b"\n")
     except OSError:
-        return Lane.PERSON
+        return b""
     finally:
         os.close(descriptor)
-    return _lane_of_name(name)
+
+
+def _process_of(thread: int) -> int:
+    """The process that a thread belongs to; 0 where that can't be told."""
+    try:
+        status = Path(f"/proc/{thread}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("Tgid:")), "Tgid: 0")
+    return int(line.split()[1])
 
 
 @functools.lru_cache(maxsize=256)

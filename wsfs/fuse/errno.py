@@ -36,6 +36,7 @@ ERRNO: Mapping[type[Exception], int] = MappingProxyType(
         drive.NoSuchName: errno.ENOENT,
         drive.NotPermitted: errno.EPERM,
         drive.Denied: errno.EACCES,
+        drive.NotUnasked: errno.EAGAIN,
         drive.ReadOnly: errno.EROFS,
         drive.NameExists: errno.EEXIST,
         drive.DirectoryNotEmpty: errno.ENOTEMPTY,

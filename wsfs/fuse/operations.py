@@ -6,6 +6,7 @@ objects in the drive.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import functools
 import itertools
@@ -16,13 +17,14 @@ from typing import Any, TypeVar, cast
 
 import pyfuse3
 
+from wsfs.api.pacing import Lane
 from wsfs.drive import errors
 from wsfs.drive.extended import PINS, ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import ControlHandle, DirectoryHandle, FileHandle, SpooledHandle
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
-from wsfs.fuse.callers import Lanes, is_being_killed
+from wsfs.fuse.callers import Lanes, is_being_killed, is_glance
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.notify import Notifier
 from wsfs.tree.nodes import File, Node
@@ -278,7 +280,10 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         write = bool(flags & (_WRITING | os.O_TRUNC))
-        handle = self._drive.open(inode, _caller(ctx), write=write)
+        caller = _caller(ctx)
+        if is_glance(flags, ctx.pid):
+            caller = dataclasses.replace(caller, lane=Lane.BACKGROUND, glance=True)
+        handle = self._drive.open(inode, caller, write=write)
         if flags & os.O_TRUNC:
             try:
                 await self._namespace.set_attributes(inode, size=0)
