@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import shutil
@@ -124,3 +125,17 @@ def test_a_jpeg_has_the_colours_that_were_given(tmp_path: Path) -> None:
     for index, colour in enumerate(colours):
         found = tuple(raw[3 * index : 3 * index + 3])
         assert all(abs(a - b) <= 3 for a, b in zip(found, colour, strict=True)), (found, colour)
+
+
+@pytest.mark.parametrize("size", [20_000, 70_000, 65_535 * 3 + 20_003, 3_000_000, 3_000_001])
+def test_a_photograph_has_the_size_that_was_asked_for_and_is_framed_right(size: int) -> None:
+    photograph = pictures.Photograph(7, size)
+    data = photograph.read(0, size + 1)
+    assert len(data) == photograph.size == size
+    assert data.startswith(b"\xff\xd8\xff")
+    assert photograph.sha256() == hashlib.sha256(data).hexdigest()
+    place = 2
+    while data[place + 1] != 0xDA:  # to where the picture begins
+        assert data[place] == 0xFF
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    assert pictures.photo("", 7)[-1000:] in data[place:]

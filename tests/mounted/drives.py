@@ -86,9 +86,9 @@ def run(
 class Mount:
     """`wsfs mount --foreground` as a process. `place` is its mountpoint.
 
-    The directories are below `scratch`, so that a second Mount with the same one is a remount. What a test leaves
-    in the log above INFO is a failure, unless it was expected (`unexpected`). `program` is a script that runs in
-    wsfs's stead.
+    The directories are below `scratch`, the mountpoint too unless another is given, so that a second Mount with the
+    same one is a remount. What a test leaves in the log above INFO is a failure, unless it was expected (`unexpected`).
+    `program` is a script that runs in wsfs's stead.
     """
 
     def __init__(
@@ -101,10 +101,11 @@ class Mount:
         rate: float = 0.0,
         arguments: Sequence[str] = (),
         program: Path | None = None,
+        place: Path | None = None,
     ) -> None:
         self.scratch = scratch
         self.url = url
-        self.place = scratch / "drive"
+        self.place = place or scratch / "drive"
         self.data = scratch / "data"
         self.cache = scratch / "cache"
         self.log = scratch / "log"

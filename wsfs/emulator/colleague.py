@@ -6,6 +6,7 @@ from typing import Any
 
 from wsfs.emulator.account import Account, NewFile
 from wsfs.emulator.contents import Content, Noise
+from wsfs.emulator.pictures import Photograph
 
 DEEDS = {
     "add_project": (),
@@ -32,7 +33,8 @@ DEEDS = {
 def act(account: Account, said: dict[str, Any]) -> dict[str, Any]:
     """Do `{"do": METHOD, ARGUMENT: …}`, METHOD being one of Account's; things are named by their ids.
 
-    A file is `{"name": N, "text": T}` or `{"name": N, "size": BYTES, "seed": S}` (noise); `user` is an address.
+    A file is `{"name": N, "text": T}` or `{"name": N, "size": BYTES, "seed": S}` (noise, with `"photo": true` a
+    JPEG); `user` is an address.
     Returns the ids of what was made. Raises ValueError, TypeError or KeyError for what makes no sense.
     """
     arguments = dict(said)
@@ -54,6 +56,8 @@ def _file(said: dict[str, Any]) -> NewFile:
     content: Content | bytes
     if "text" in said:
         content = str(said["text"]).encode()
+    elif said.get("photo"):
+        content = Photograph(int(said.get("seed", 0)), int(said["size"]))
     else:
         content = Noise(int(said.get("seed", 0)), int(said["size"]))
     return NewFile(str(said["name"]), content)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import struct
 import zlib
+from functools import lru_cache
 
 # The luminance and chrominance DC tables and the end-of-block code that suffice for blocks of one colour
 # (ITU-T T.81, annex K.3): category → (code, length).
@@ -114,6 +116,53 @@ def photo(title: str, seed: int) -> bytes:
                 )
             )
     return jpeg(columns * 8, rows * 8, colours, title)
+
+
+class Photograph:
+    """A JPEG of any size: behind its head come comments of noise, which a reader has to go through to the picture.
+
+    `size` is in bytes, and at least that of the picture.
+    """
+
+    __slots__ = ("_seed", "_size")
+    slow = False
+
+    def __init__(self, seed: int, size: int) -> None:
+        self._seed = seed
+        self._size = max(size, len(_large_photo(seed, 0)))
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def read(self, offset: int, length: int) -> bytes:
+        return _large_photo(self._seed, self._size)[offset : offset + length]
+
+    def sha256(self) -> str:
+        return hashlib.sha256(_large_photo(self._seed, self._size)).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _landscape(seed: int) -> bytes:
+    return photo("", seed)
+
+
+@lru_cache(maxsize=8)
+def _large_photo(seed: int, size: int) -> bytes:
+    picture = _landscape(seed % 8)
+    start = 2  # behind the marker that begins every JPEG
+    noise = random.Random(seed)
+    parts = [picture[:start]]
+    missing = size - len(picture)
+    while missing > 0:
+        # A comment has four bytes of its own; one that would leave fewer to the next takes them along.
+        length = missing if missing <= 0xFFFF else min(0xFFFF, missing - 4)
+        if length < 4:
+            break
+        parts.append(_segment(0xFE, noise.randbytes(length - 4)))
+        missing -= length
+    parts.append(picture[start:])
+    return b"".join(parts) + bytes(max(0, missing))
 
 
 def png(width: int, height: int, rows: list[bytes], palette: list[tuple[int, int, int]], title: str) -> bytes:
