@@ -21,16 +21,18 @@ def where(environ: Mapping[str, str] = os.environ, process: Path = Path("/proc/s
         if isinstance(handler, logging.FileHandler):
             return {"to": "file", "path": handler.baseFilename}
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            return _stream(handler.stream, environ, process)
+        if isinstance(handler, logging.StreamHandler) and (
+            place := _stream(handler.stream, environ, process)
+        ):
+            return place
     return {"to": "nowhere"}
 
 
-def _stream(stream: IO[str], environ: Mapping[str, str], process: Path) -> dict[str, str]:
+def _stream(stream: IO[str], environ: Mapping[str, str], process: Path) -> dict[str, str] | None:
     try:
         status = os.fstat(stream.fileno())
-    except (OSError, ValueError):
-        return {"to": "nowhere"}
+    except (OSError, ValueError):  # no descriptor, or closed
+        return None
     # systemd names the device and inode of the journal's socket to what it starts (systemd.exec(5), JOURNAL_STREAM).
     if environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
         return {"to": "journal", **_unit(process)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class FakeDrive:
         self.mountpoint = mountpoint
         self.table = table
         self.calls: list[tuple[str, str | None]] = []
+        self.inodes: dict[str, list[int]] = {}
         self.answers: dict[str, dict[str, Any]] = {}
         self.refusals: dict[str, str] = {}
         self.unmounts_when_stopped = True
@@ -80,6 +81,16 @@ class FakeDrive:
         await trio.lowlevel.checkpoint()
         return self._answer("send", path)
 
+    async def retry(self, inodes: Collection[int]) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        self.inodes["retry"] = list(inodes)
+        return self._answer("retry")
+
+    async def discard(self, inodes: Collection[int]) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        self.inodes["discard"] = list(inodes)
+        return self._answer("discard")
+
     async def refresh(self, path: str | None) -> dict[str, Any]:
         await trio.lowlevel.checkpoint()
         return self._answer("refresh", path)
@@ -133,7 +144,7 @@ def add_drive(
     """Starts drives by name; they end with the test."""
     drives: list[FakeDrive] = []
 
-    def probe(place: Path) -> int:
+    def probe(place: Path, seconds: float = preflight.PROBE_SECONDS) -> int:
         return errno.ENOTCONN if any(place == one.mountpoint and one.ended for one in drives) else 0
 
     monkeypatch.setattr(preflight, "probe", probe)

@@ -25,7 +25,12 @@ def test_one_that_systemd_started_has_the_journal(
 ) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr(log.shutil, "which", lambda name: f"/usr/bin/{name}")  # type: ignore[attr-defined]
-    monkeypatch.setattr(subprocess, "call", lambda command: commands.append(command) or 0)
+
+    def call(command: list[str]) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
     drive.answers["status"] = {"log": {"to": "journal", "unit": "wsfs@acme.service", "manager": "user"}}
     assert wsfs("log", "-f", "-n", "5").exit_code == 0
     drive.answers["status"] = {"log": {"to": "journal"}}

@@ -120,8 +120,8 @@ class Pacer:
         """Whose turn comes next (None: nobody waits) and the seconds until it does, or until a person's could."""
         ticket, when = self._choose()
         if ticket is None:
-            when = self._next_start
-        return ticket and ticket.lane, max(0.0, when - trio.current_time())
+            return None, max(0.0, self._next_start - trio.current_time())
+        return ticket.lane, max(0.0, when - trio.current_time())
 
     async def turn(self, lane: Lane | Promotable) -> None:
         """Return when a request may start; it must then start, or the turn is lost.

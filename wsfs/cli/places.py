@@ -42,23 +42,36 @@ def is_dead(mountpoint: Path) -> bool:
 
 def trouble(mountpoint: Path) -> str:
     """The sentence for a mount that nobody answers for."""
-    if is_dead(mountpoint):
-        return f"the process of the mount at {mountpoint} is gone; `wsfs umount {mountpoint}` clears it"
+    return gone(mountpoint) if is_dead(mountpoint) else deaf(mountpoint)
+
+
+def gone(mountpoint: Path) -> str:
+    """The sentence for a mount whose process has died."""
+    return f"the process of the mount at {mountpoint} is gone; `wsfs umount {mountpoint}` clears it"
+
+
+def deaf(mountpoint: Path) -> str:
+    """The sentence for a mount that lives, but can't be asked."""
     return (
         f"the process of the mount at {mountpoint} can't be asked, as its control socket is missing or deaf; "
         f"`wsfs umount --now {mountpoint}` unmounts it without waiting for uploads"
     )
 
 
-def target(path: str) -> Target:
-    """The mount that `path` lies in, without touching it; UserError when it is no mount of wsfs."""
+def lying_in(path: str) -> tuple[control.LiveMount, str | None]:
+    """The mount that `path` lies in, served or not, and where (None: its root); UserError when it is none of wsfs."""
     place = mountinfo.canonical(path)
     mount = mountinfo.containing(place)
     found = control.find_mount(mount.mountpoint) if mount else None
     if found is None:
         raise UserError(f"{path} lies in no drive of wsfs; `wsfs status` lists those there are")
     relative = place.relative_to(found.mountpoint)
-    return running(found, f"/{relative}" if relative.parts else None)
+    return found, f"/{relative}" if relative.parts else None
+
+
+def target(path: str) -> Target:
+    """The mount that `path` lies in, without touching it; UserError when it is no mount of wsfs."""
+    return running(*lying_in(path))
 
 
 def targets(path: str | None) -> list[Target]:

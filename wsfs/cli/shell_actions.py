@@ -18,8 +18,8 @@ from wsfs.cli.errors import UserError, say
 from wsfs.cli.flushing import count, shown
 from wsfs.cli.pin import duration
 from wsfs.cli.places import Target
-from wsfs.cli.status import size
 from wsfs.cli.upload_words import words_for
+from wsfs.cli.words import size
 from wsfs.desktop import clipboard, notice
 
 Tell = Callable[[str, str, bool], None]

@@ -1,21 +1,36 @@
-"""`wsfs status`: what the drives are doing."""
+"""`wsfs status`: what the drives are doing, once or as it goes on."""
 
 from __future__ import annotations
 
+import datetime
+import errno
 import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.text import Text
 
 from wsfs import control
-from wsfs.cli import places
-from wsfs.cli.flushing import shown
+from wsfs.cli import places, preflight
+from wsfs.cli.status_view import not_mounted, view
+from wsfs.cli.words import size
+from wsfs.config import ConfigError, known_accounts
+from wsfs.secrets import Vault
 
-# In a status, numbers under these names are bytes.
-SIZES = frozenset({"bytes", "bytes_done", "free", "limit", "size", "total_bytes", "used", "pending_bytes"})
+__all__ = ["size", "status"]
+
+#: Seconds after which a drive that says nothing is said to hang.
+DEADLINE = 2.0
+EVERY = 1.0
+
+States = list[dict[str, Any]]
 
 
 @click.command(short_help="Show what the drives are doing.")
@@ -23,87 +38,148 @@ SIZES = frozenset({"bytes", "bytes_done", "free", "limit", "size", "total_bytes"
 @click.option(
     "--json", "as_json", is_flag=True, help="For programs: an object, or without MOUNTPOINT a list."
 )
-def status(mountpoint: str | None, as_json: bool) -> None:
-    """Show the state of the drive at MOUNTPOINT, or of every drive of this user.
+@click.option("-w", "--watch", is_flag=True, help="Go on showing it, until Ctrl-C.")
+def status(mountpoint: str | None, as_json: bool, watch: bool) -> None:
+    """Show the state of the drive at MOUNTPOINT, or of every drive of this user: whose turn the next request is, what
+    is being uploaded, how full the cache is, how fresh what is shown, and what went wrong lately.
+
+    It asks the drives alone, and costs no request. With --watch it is shown anew every second; with --json too it is
+    a line each time that something has changed.
 
     \b
     wsfs status
+    wsfs status --watch
     wsfs status ~/Worksection --json
     """
-    if mountpoint is not None:
-        target = places.target(mountpoint)
-        mounts = [control.LiveMount(target.mountpoint, target.socket)]
-    else:
-        mounts = control.live_mounts()
-    states = [_state(mount) for mount in mounts]
-    if as_json:
-        told: object = states if mountpoint is None else states[0]
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
-    elif not states:
-        click.echo("Nothing is mounted.")
-    else:
-        console = Console(highlight=False)
-        for state in states:
-            show(console, state)
 
+    def ask() -> States:
+        return gather(control.live_mounts() if mountpoint is None else [places.lying_in(mountpoint)[0]])
 
-def _state(mount: control.LiveMount) -> dict[str, Any]:
-    state: dict[str, Any] = {"mountpoint": str(mount.mountpoint)}
-    if mount.socket is None:
-        return state | {"error": places.trouble(mount.mountpoint)}
+    console = Console(highlight=False)
+    alone = mountpoint is not None
     try:
-        return state | control.call(mount.socket, "status")
+        if not watch:
+            _print(console, ask(), as_json=as_json, alone=alone)
+        elif as_json or not console.is_terminal:
+            _print_changes(console, ask, as_json=as_json, alone=alone)
+        else:
+            _watch(console, ask, alone=alone)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+# Asking
+
+
+def gather(mounts: Sequence[control.LiveMount], deadline: float = DEADLINE) -> States:
+    """The status of each, asked at one time; one that doesn't answer in time, or is dead, has an `error` instead."""
+    answers: list[dict[str, Any] | None] = [None] * len(mounts)
+
+    def ask(number: int, mount: control.LiveMount) -> None:
+        answers[number] = _asked(mount, deadline)
+
+    threads = [
+        threading.Thread(target=ask, args=one, daemon=True)  # left behind where it hangs
+        for one in enumerate(mounts)
+    ]
+    until = time.monotonic() + deadline
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return [
+        {"mountpoint": str(mount.mountpoint)}
+        | (answer if answer is not None else {"error": _deaf(mount, deadline)})
+        for mount, answer in zip(mounts, answers, strict=True)
+    ]
+
+
+def _asked(mount: control.LiveMount, deadline: float) -> dict[str, Any] | None:
+    try:
+        if mount.socket is not None:
+            return control.call(mount.socket, "status", silence=deadline + 1)
     except control.NotServed:
-        return state | {"error": places.trouble(mount.mountpoint)}
+        pass
     except control.ControlError as error:
-        return state | {"error": str(error)}
+        return {"error": str(error)}
+    if preflight.probe(mount.mountpoint, deadline) == errno.ENOTCONN:
+        return {"error": places.gone(mount.mountpoint)}
+    return None if mount.socket is not None else {"error": places.deaf(mount.mountpoint)}
 
 
-def show(console: Console, state: dict[str, Any]) -> None:
-    """Print a status for people: the mountpoint, and a line for each thing known of it."""
-    console.print(Text(shown(str(state["mountpoint"])), style="bold"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in state.items():
-        if name != "mountpoint":
-            style = "red" if name == "error" else ""
-            table.add_row("  " + label(name), Text(words(name, value), style=style))
-    console.print(table)
+def _deaf(mount: control.LiveMount, deadline: float) -> str:
+    return (
+        f"it has not answered for {deadline:g} s: the machine is very busy, or its process hangs; "
+        f"`wsfs log {mount.mountpoint}` shows what it did last, "
+        f"`wsfs umount --now {mount.mountpoint}` ends it, and what is pending is kept"
+    )
 
 
-def label(name: str) -> str:
-    """A key of a status as a person reads it."""
-    return shown(name).replace("_", " ")
+# Showing
 
 
-def words(name: str, value: object) -> str:
-    """A value of a status as a person reads it; nested ones as "name value", with commas between.
-
-    In nested ones what is empty is left out, as there is much to say already.
-    """
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case int() if name in SIZES:
-            return size(value)
-        case float():
-            return f"{value:g}"
-        case dict():
-            told = {key: item for key, item in value.items() if item not in (None, "", [], {})}
-            return ", ".join(f"{label(key)} {words(key, item)}" for key, item in told.items()) or "–"
-        case list():
-            return "\n".join(words(name, item) for item in value) or "–"
-        case _:
-            return shown(str(value))
+def _shown(states: States, *, alone: bool) -> RenderableType:
+    now = datetime.datetime.now().astimezone()
+    parts: list[RenderableType] = []
+    for state in states:
+        parts += [view(state, now), Text()]
+    if not states:
+        parts.append(Text("Nothing is mounted."))
+    elif parts:
+        parts.pop()  # no empty line at the end
+    if not alone and (others := _others(states)):
+        parts.append(not_mounted(others))
+    return Group(*parts)
 
 
-def size(number: float) -> str:
-    """A number of bytes for people: "512 B", "1.5 MiB"."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
+def _others(states: States) -> list[str]:
+    """The accounts with a login that none of the drives shows, where each says whose it is."""
+    if any("account" not in state for state in states):
+        return []
+    shown = {str(state.get("account")) for state in states}
+    urls = {entry.base_url for entry in Vault().entries()}
+    try:
+        urls |= {one.base_url for one in known_accounts() if one.secret is not None}
+    except ConfigError:
+        pass  # which other commands complain of
+    return [urlsplit(url).netloc for url in sorted(urls - shown)]
+
+
+def _json(states: States, *, alone: bool, indent: int | None) -> str:
+    told: object = states[0] if alone else states
+    return json.dumps(told, indent=indent, ensure_ascii=False)
+
+
+def _print(console: Console, states: States, *, as_json: bool, alone: bool) -> None:
+    if as_json:
+        click.echo(_json(states, alone=alone, indent=2))
+    else:
+        console.print(_shown(states, alone=alone))
+
+
+def _print_changes(console: Console, ask: Callable[[], States], *, as_json: bool, alone: bool) -> None:
+    """For a pipe or a file: again each time that it is another."""
+    last: States | None = None
+    while True:
+        states = ask()
+        if states != last:
+            last = states
+            if as_json:
+                click.echo(_json(states, alone=alone, indent=None))
+            else:
+                console.print(_shown(states, alone=alone))
+                console.print()
+        time.sleep(EVERY)
+
+
+def _watch(console: Console, ask: Callable[[], States], *, alone: bool) -> None:
+    """On the terminal's other screen, one picture in place of the last; at the end the last one stays."""
+    states: States = ask()
+    try:
+        with Live(_shown(states, alone=alone), console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(_shown(states, alone=alone), refresh=True)
+                time.sleep(EVERY)
+                states = ask()
+    finally:
+        console.print(_shown(states, alone=alone))

@@ -22,28 +22,31 @@ def follow(path: Path, count: int, *, wait: Callable[[], None]) -> Iterator[str]
     A file that is put aside is read to its end first. One that isn't there is waited for.
     """
     file = _open(path)
-    *lines, rest = (file.read() if file is not None else b"").split(b"\n")
-    shown = collections.deque(map(_text, lines), maxlen=count)
-    if len(shown) < count:
-        shown.extendleft(reversed(_lines(_before(path), count - len(shown))))
-    yield from shown
-    while True:
-        piece = file.read() if file is not None else b""
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from map(_text, lines)
-        if piece:
-            continue
-        if file is None or _is_another(path, file):
-            fresh = _open(path)
-            if fresh is not None:
-                # What was written to the old one between the last read and the change.
-                *lines, rest = (rest + (file.read() if file is not None else b"")).split(b"\n")
-                yield from map(_text, lines)
-                if file is not None:
-                    file.close()
-                file = fresh
+    try:
+        *lines, rest = (file.read() if file is not None else b"").split(b"\n")
+        shown = collections.deque(map(_text, lines), maxlen=count)
+        if len(shown) < count:
+            shown.extendleft(reversed(_lines(_before(path), count - len(shown))))
+        yield from shown
+        while True:
+            piece = file.read() if file is not None else b""
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from map(_text, lines)
+            if piece:
                 continue
-        wait()
+            fresh = _open(path) if file is None or _is_another(path, file) else None
+            if fresh is None:
+                wait()
+                continue
+            if file is not None:
+                # What was written to the old one between the last read and the change.
+                *lines, rest = (rest + file.read()).split(b"\n")
+                yield from map(_text, lines)
+                file.close()
+            file = fresh
+    finally:
+        if file is not None:
+            file.close()
 
 
 def _before(path: Path) -> Path:
