@@ -12,11 +12,12 @@ ROOT = Path(__file__).resolve().parent.parent / "wsfs"
 
 # What each part may import of wsfs besides itself. What is not named here may import nothing.
 MAY_IMPORT = {
-    "cli": {"mount", "config", "control", "mountinfo", "api", "secrets"},
+    "cli": {"mount", "config", "control", "mountinfo", "api", "secrets", "service"},
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
         *("commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
+        "service",
     },
     "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},

@@ -18,7 +18,9 @@ short line
 
 
 def test_the_table_is_read_with_its_escapes() -> None:
-    assert parse(TABLE)[1] == Mount(Path("/home/ann/Work Section"), "fuse.wsfs", "acme.example", user=1000)
+    assert parse(TABLE)[1] == Mount(
+        Path("/home/ann/Work Section"), "fuse.wsfs", "acme.example", user=1000, device="0:39"
+    )
     assert len(parse(TABLE)) == 5
 
 

@@ -19,12 +19,16 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class Mount:
-    """One line of the table; `user` is the uid that mounted a FUSE file system, None for others."""
+    """One line of the table; `user` is the uid that mounted a FUSE file system, None for others.
+
+    `device` is "MAJOR:MINOR"; of a FUSE file system, MINOR is the number of its connection.
+    """
 
     mountpoint: Path
     fstype: str
     source: str
     user: int | None = None
+    device: str = ""
 
     @property
     def is_wsfs(self) -> bool:
@@ -46,6 +50,7 @@ def parse(table: str) -> list[Mount]:
                 fstype=rest[0],
                 source=_unescape(rest[1]),
                 user=int(user[1]) if user else None,
+                device=fields[2],
             )
         )
     return mounts

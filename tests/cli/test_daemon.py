@@ -82,22 +82,30 @@ def test_a_child_deaf_to_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> N
     assert process.returncode == -signal.SIGKILL
 
 
-def test_the_secret_travels_by_environment(settings: Settings) -> None:
-    script = "tell(b'error ' + os.environ['WSFS_API_KEY'].encode())"
-    with pytest.raises(UserError, match=r"^the-key$"):
-        daemon.start(child(script), settings)
-
-
-def test_the_environment_holds_one_secret() -> None:
-    before = {"WSFS_API_KEY": "old", "WSFS_ACCESS_TOKEN": "old", "HOME": "/root"}
-    assert daemon.secret_environment(UserToken("t"), before) == {"WSFS_ACCESS_TOKEN": "t", "HOME": "/root"}
-    assert daemon.secret_environment(AdminKey("k"), before) == {"WSFS_API_KEY": "k", "HOME": "/root"}
+@pytest.mark.parametrize(
+    ("credentials", "name"), [(AdminKey("the-key"), "WSFS_API_KEY"), (UserToken("t"), "WSFS_ACCESS_TOKEN")]
+)
+def test_the_secret_travels_by_a_pipe_and_not_by_environment(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, credentials: AdminKey | UserToken, name: str
+) -> None:
+    monkeypatch.setenv("WSFS_API_KEY", "the-key")
+    monkeypatch.setenv("WSFS_CLIENT_SECRET", "hush")
+    script = (
+        "from wsfs.cli.daemon import Herald\n"
+        "herald = Herald()\n"
+        "seen = open('/proc/self/environ').read()\n"
+        'herald.failed(f\'{herald.login} {[w for w in ("the-key", "hush", "LOGIN_FD") if w in seen]}\')'
+    )
+    with pytest.raises(UserError) as caught:
+        daemon.start([sys.executable, "-c", script], dataclasses.replace(settings, credentials=credentials))
+    secret = credentials.key if isinstance(credentials, AdminKey) else credentials.token
+    assert caught.value.message == f"{ {name: secret} } ['LOGIN_FD']"
 
 
 def test_a_kept_login_is_the_childs_to_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WSFS_ACCESS_TOKEN", "another")
     kept = dataclasses.replace(settings, login=Login(settings.base_url, AdminKey("k")))
-    names = "[n for n in ('WSFS_API_KEY', 'WSFS_ACCESS_TOKEN') if n in os.environ]"
+    names = "[n for n in ('WSFS_API_KEY', 'WSFS_ACCESS_TOKEN', 'WSFS_LOGIN_FD') if n in os.environ]"
     script = f"tell(b'error found: ' + str({names}).encode())"
     with pytest.raises(UserError, match=r"^found: \[\]$"):
         daemon.start(child(script), kept)

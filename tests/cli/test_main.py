@@ -41,7 +41,7 @@ def test_version(wsfs: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["mount", "acme"], "missing argument"),
+        (["mount"], "missing argument"),
         (["mount", "acme", "/mnt", "--nonsense"], "--nonsense"),
         (["dance"], "dance"),
     ],

@@ -12,6 +12,7 @@ from wsfs.api.auth import AdminKey, UserToken
 from wsfs.cli import daemon, logs, preflight, running
 from wsfs.cli.errors import UserError
 from wsfs.config import Settings
+from wsfs.service import Supervisor
 
 Run = Callable[..., Result]
 KEY = "7776461cd931e7b1c8e9632ff8e979ce"
@@ -40,7 +41,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Settings]]:
     """The settings with which a mount was served in this process."""
     calls: list[Settings] = []
 
-    def run(settings: Settings, ready: Callable[[], None]) -> None:
+    def run(settings: Settings, ready: Callable[[], None], supervisor: Supervisor) -> None:
         calls.append(settings)
         ready()
 
@@ -133,7 +134,7 @@ def test_the_started_process_comes_to_the_same_settings(
 def test_the_background_process_passes_its_failure_on(
     wsfs: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(settings: Settings, ready: Callable[[], None]) -> None:
+    def run(settings: Settings, ready: Callable[[], None], supervisor: Supervisor) -> None:
         raise UserError("the key is wrong")
 
     monkeypatch.setattr(running, "run", run)

@@ -21,6 +21,8 @@ from wsfs.config import Settings
 class MountError(Exception):
     """Stands for the mount's own."""
 
+    lasts = False
+
 
 FakeServe = Callable[[Callable[..., Any]], None]
 
@@ -52,7 +54,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_it_serves_until_unmounted(settings: Settings, serve_is: FakeServe) -> None:
     seen: list[object] = []
 
-    async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    async def serve(settings: Settings, *, ready: Callable[[], None], **rest: object) -> None:
         ready()
         await trio.lowlevel.checkpoint()
         (settings.data_dir / "file").touch()
@@ -67,7 +69,7 @@ def test_it_serves_until_unmounted(settings: Settings, serve_is: FakeServe) -> N
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_the_mounts_refusal_is_a_sentence(settings: Settings, serve_is: FakeServe, nested: bool) -> None:
-    async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    async def serve(settings: Settings, *, ready: Callable[[], None], **rest: object) -> None:
         if not nested:
             raise MountError("the key is wrong")
         async with trio.open_nursery() as outer, trio.open_nursery() as inner:
@@ -85,7 +87,7 @@ def test_a_fault_is_logged_and_told(
 ) -> None:
     expected_warnings.expect("ended by a fault in wsfs")
 
-    async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    async def serve(settings: Settings, *, ready: Callable[[], None], **rest: object) -> None:
         raise KeyError("oops")
 
     serve_is(serve)
@@ -107,7 +109,7 @@ def test_a_machine_without_libfuse_is_told(settings: Settings, monkeypatch: pyte
 
 @pytest.mark.parametrize("option", ["data_dir", "cache_dir"])
 def test_two_mounts_do_not_share_a_directory(settings: Settings, serve_is: FakeServe, option: str) -> None:
-    async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    async def serve(settings: Settings, *, ready: Callable[[], None], **rest: object) -> None:
         raise AssertionError("not to be reached")
 
     serve_is(serve)
@@ -136,7 +138,7 @@ def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
 def test_a_closed_terminal_is_as_sigterm(settings: Settings, serve_is: FakeServe) -> None:
     received: list[int] = []
 
-    async def serve(settings: Settings, *, ready: Callable[[], None]) -> None:
+    async def serve(settings: Settings, *, ready: Callable[[], None], **rest: object) -> None:
         with trio.open_signal_receiver(signal.SIGTERM) as signals, trio.fail_after(5):
             os.kill(os.getpid(), signal.SIGHUP)
             async for number in signals:

@@ -91,7 +91,7 @@ def test_a_second_mount_with_the_same_directories_is_refused(
     (tmp_path / "other").mkdir()
     refused = run(*mount.command[:-1], tmp_path / "other", env=mount.env, ok=False)
     assert refused.code == 1
-    assert refused.err.startswith(f"wsfs: another mount is using {mount.data}")
+    assert refused.err.startswith(f"wsfs: the mount at {mount.place} is using {mount.data}")
     assert mountinfo.find(tmp_path / "other") is None
 
 

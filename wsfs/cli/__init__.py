@@ -32,6 +32,7 @@ COMMANDS = (
     "open",
     "url",
     "desktop",
+    "service",
     "demo",
     "emulator",
 )

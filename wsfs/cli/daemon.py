@@ -1,30 +1,33 @@
 """A mount in the background: the parent starts it as a process of its own and hears one line from it.
 
-The child gets the writing end of a pipe, its number in WSFS_READY_FD, and writes "ready" or "error SENTENCE". A secret
-reaches it by its environment, which only its own user can read, never by its arguments, which everybody can.
+The child gets the writing end of a pipe, its number in WSFS_READY_FD, and writes "ready" or "error SENTENCE". A login
+that it can't find by itself reaches it through another pipe, its number in WSFS_LOGIN_FD: arguments can be read by
+everybody, and an environment is passed on and stays to be read for as long as the process runs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wsfs.api.auth import AdminKey, Credentials
 from wsfs.cli.errors import UserError
-from wsfs.config import Settings
+from wsfs.config import SECRETS, Settings
 
 READY_FD = "WSFS_READY_FD"
+LOGIN_FD = "WSFS_LOGIN_FD"
 LOG_NAME = "wsfs.log"
 GRACE = 30.0  # seconds beyond the deadline of a request
 STOP_SECONDS = 10.0
-_SECRET_VARIABLES = ("WSFS_API_KEY", "WSFS_ACCESS_TOKEN")
+SECRET_VARIABLES = tuple(f"WSFS_{name.upper()}" for name in (*SECRETS, "client_id", "client_secret"))
 
 
 def log_path(data_dir: Path) -> Path:
@@ -37,21 +40,40 @@ def wsfs_command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "wsfs", *arguments]
 
 
-def secret_environment(credentials: Credentials, environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` with these credentials as the only ones."""
-    environment = {k: v for k, v in environ.items() if k not in _SECRET_VARIABLES}
+def mount_command(settings: Settings, mount_options: Sequence[str]) -> list[str]:
+    """The command line of the background process: what the files and the environment say is read again."""
+    arguments = ["mount", "--foreground", "--cache-dir", str(settings.cache_dir)]
+    arguments += ["--data-dir", str(settings.data_dir), "--cache-size", str(settings.cache_size)]
+    arguments += ["--rate", str(settings.rate)]
+    if settings.log_level == "debug":
+        arguments.append("--debug")
+    if settings.system:
+        arguments.append("--system")
+    for text in mount_options:
+        arguments += ["-o", text]
+    return wsfs_command(*arguments, "--", settings.account, str(settings.mountpoint))
+
+
+def _handed(credentials: Credentials) -> dict[str, str]:
+    """A login as the environment would have it."""
     if isinstance(credentials, AdminKey):
-        environment["WSFS_API_KEY"] = credentials.key
-    else:
-        environment["WSFS_ACCESS_TOKEN"] = credentials.token
-    return environment
+        return {"WSFS_API_KEY": credentials.key}
+    return {"WSFS_ACCESS_TOKEN": credentials.token}
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """For the child: it reads a login that is kept by itself, as that one is renewed; any other it is handed."""
+@contextlib.contextmanager
+def _login_pipe(settings: Settings) -> Iterator[int | None]:
+    """The reading end of a pipe with the login in it. One that is kept the child reads itself, as it is renewed."""
     if settings.login is not None:
-        return {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
-    return secret_environment(settings.credentials, os.environ)
+        yield None
+        return
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, json.dumps(_handed(settings.credentials)).encode())  # far less than a pipe takes
+        os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 def start(command: Sequence[str], settings: Settings) -> int:
@@ -66,16 +88,19 @@ def start(command: Sequence[str], settings: Settings) -> int:
     except OSError as error:
         raise UserError(f"{log} can't be written: {error.strerror}") from error
     reading, writing = os.pipe()
+    environment = {name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES}
     try:
-        process = subprocess.Popen(
-            command,
-            env=_environment(settings) | {READY_FD: str(writing)},
-            pass_fds=[writing],
-            stdin=subprocess.DEVNULL,
-            stdout=log_fd,
-            stderr=log_fd,
-            start_new_session=True,
-        )
+        with _login_pipe(settings) as login:
+            fds = {READY_FD: writing} | ({} if login is None else {LOGIN_FD: login})
+            process = subprocess.Popen(
+                command,
+                env=environment | {name: str(number) for name, number in fds.items()},
+                pass_fds=list(fds.values()),
+                stdin=subprocess.DEVNULL,
+                stdout=log_fd,
+                stderr=log_fd,
+                start_new_session=True,
+            )
     finally:
         os.close(writing)
         os.close(log_fd)
@@ -121,14 +146,19 @@ def _read_line(reading: int, seconds: float) -> str:
 
 
 class Herald:
-    """The child's end of the pipe; without a pipe (a mount in the foreground) it says nothing."""
+    """The child's end of the pipes; without them (a mount in the foreground) it says nothing.
 
-    def __init__(self, environ: dict[str, str] | os._Environ[str] = os.environ) -> None:
-        number = environ.pop(READY_FD, "")
-        self._pipe: int | None = int(number) if number.isdigit() else None
+    `login` is what the parent handed over, by the names of the environment. Nothing of it is left in `environ`.
+    """
+
+    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        self._pipe = _descriptor(environ.pop(READY_FD, ""))
         self.in_background = self._pipe is not None
-        if self._pipe is not None:
-            os.set_inheritable(self._pipe, False)  # or fusermount3 would hold it open
+        self.login: dict[str, str] = {}
+        login = _descriptor(environ.pop(LOGIN_FD, ""))
+        if login is not None:
+            with os.fdopen(login, encoding="utf-8") as file:
+                self.login = json.load(file)
 
     def ready(self) -> None:
         """Say that the mount serves."""
@@ -148,3 +178,11 @@ class Herald:
         finally:
             os.close(pipe)
         return True
+
+
+def _descriptor(number: str) -> int | None:
+    """An inherited descriptor, no longer for those who are started from here (fusermount3 would hold it open)."""
+    if not number.isdigit():
+        return None
+    os.set_inheritable(int(number), False)
+    return int(number)

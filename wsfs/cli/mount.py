@@ -9,15 +9,16 @@ from collections.abc import Callable
 import click
 
 from wsfs.api.auth import AdminKey
-from wsfs.cli import daemon, logs, preflight, running
+from wsfs.cli import daemon, healing, logs, preflight, running
 from wsfs.cli.errors import UserError, say
-from wsfs.config import SECRETS, ConfigError, Settings, resolve
+from wsfs.config import ConfigError, LoginUnreadable, Settings, resolve
 from wsfs.control import ControlError
+from wsfs.service import CONFIGURATION_EXIT, Supervisor
 
 
 @click.command(short_help="Mount an account as a drive.")
 @click.argument("account")
-@click.argument("mountpoint", type=click.Path())
+@click.argument("mountpoint", required=False, type=click.Path())
 @click.option("--foreground", is_flag=True, help="Stay here and log to the terminal, until Ctrl-C.")
 @click.option("--cache-dir", metavar="DIR", help="For downloaded content; may be emptied at any time.")
 @click.option(
@@ -28,24 +29,26 @@ from wsfs.control import ControlError
 @click.option(
     "-o", "mount_options", metavar="OPTIONS", multiple=True, help="Mount options, with commas between."
 )
+@click.option("--system", is_flag=True, help="As the machine's drive, by /etc/wsfs/config.toml alone (root).")
 @click.option("--debug", is_flag=True, help="Log everything that is done.")
 def mount(
     account: str,
-    mountpoint: str,
+    mountpoint: str | None,
     foreground: bool,
     cache_dir: str | None,
     data_dir: str | None,
     cache_size: str | None,
     rate: str | None,
     mount_options: tuple[str, ...],
+    system: bool,
     debug: bool,
 ) -> None:
-    """Mount ACCOUNT at MOUNTPOINT, an empty directory.
+    """Mount ACCOUNT at MOUNTPOINT, an empty directory; without one at that of the configuration, or ~/Worksection.
 
     ACCOUNT is the account's name, its address, or a table [accounts.NAME] of the configuration file. The login
     is that of WSFS_API_KEY (or a user's token, WSFS_ACCESS_TOKEN), of `wsfs login`, or of that file; without one the
     API key is asked for.
-    The command returns when the drive is ready.
+    The command returns when the drive is ready. What a drive left behind whose process died is cleared away first.
 
     \b
     wsfs mount acme ~/Worksection -o ro           look around, nothing can be changed
@@ -70,10 +73,11 @@ def mount(
       timezone=Europe/Kyiv  the account's time zone [this machine's]
       deadline=30, poll=30  seconds: the longest wait for an answer; between looks for changes
       crawl=no              don't fill in unvisited directories in the background
-      allow_other, uid=, gid=, fsname=    as for other FUSE file systems
+      allow_other, noexec, uid=, gid=, fsname=    as for other FUSE file systems
     """
-    herald = daemon.Herald()
+    herald, supervisor = daemon.Herald(), Supervisor()
     try:
+        _check_system(system)
         settings = resolve(
             account,
             mountpoint,
@@ -85,24 +89,49 @@ def mount(
                 "log_level": "debug" if debug else None,
             },
             mount_options=",".join(mount_options),
+            environ=os.environ | herald.login,
             ask=None if herald.in_background else _asker(),
             warn=lambda sentence: None if herald.in_background else say(sentence),
+            system=system,
         )
+        preflight.check_fuse()
+        healing.heal(settings.mountpoint, warn=say)
+        if mountpoint is None:
+            preflight.make_mountpoint(settings.mountpoint)
         preflight.check(settings)
         if foreground or herald.in_background:
-            _serve(settings, herald)
+            _serve(settings, herald, supervisor)
         else:
-            daemon.start(daemon.wsfs_command(*_arguments(settings, mount_options)), settings)
+            daemon.start(daemon.mount_command(settings, mount_options), settings)
             announce(settings)
     except (UserError, ConfigError, ControlError) as error:
+        sentence = error.message if isinstance(error, UserError) else str(error)
         # Once the drive has been ready nobody listens at the pipe, and the sentence goes to the log.
-        herald.failed(error.message if isinstance(error, UserError) else str(error))
+        herald.failed(sentence)
+        supervisor.status(sentence)
+        if supervisor.listens and lasts(error):
+            say(sentence)
+            sys.exit(CONFIGURATION_EXIT)
         raise
 
 
-def _serve(settings: Settings, herald: daemon.Herald) -> None:
-    for name in (*SECRETS, "client_id", "client_secret"):
-        os.environ.pop(f"WSFS_{name.upper()}", None)  # what is started from here has no use for it
+def lasts(error: Exception) -> bool:
+    """Whether a start fails again until a person has done something."""
+    if isinstance(error, UserError):
+        return error.lasts
+    return isinstance(error, ConfigError) and not isinstance(error, LoginUnreadable)
+
+
+def _check_system(system: bool) -> None:
+    if system and os.geteuid() != 0:
+        raise UserError(
+            "a drive of the machine is root's to mount; leave out --system to mount one of your own"
+        )
+
+
+def _serve(settings: Settings, herald: daemon.Herald, supervisor: Supervisor) -> None:
+    for name in daemon.SECRET_VARIABLES:
+        os.environ.pop(name, None)  # what is started from here has no use for it
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_file = daemon.log_path(settings.data_dir) if herald.in_background else None
@@ -113,10 +142,11 @@ def _serve(settings: Settings, herald: daemon.Herald) -> None:
 
     def ready() -> None:
         herald.ready()
+        supervisor.ready(f"{settings.fsname} is mounted at {settings.mountpoint}")
         if not herald.in_background:
             announce(settings)
 
-    running.run(settings, ready)
+    running.run(settings, ready, supervisor)
 
 
 def announce(settings: Settings) -> None:
@@ -126,18 +156,6 @@ def announce(settings: Settings) -> None:
         click.echo(
             "Uploads are posted in the name of the account's owner; -o author=EMAIL names another person."
         )
-
-
-def _arguments(settings: Settings, mount_options: tuple[str, ...]) -> list[str]:
-    """The command line of the background process: what the files and the environment say is read again."""
-    arguments = ["mount", "--foreground", "--cache-dir", str(settings.cache_dir)]
-    arguments += ["--data-dir", str(settings.data_dir), "--cache-size", str(settings.cache_size)]
-    arguments += ["--rate", str(settings.rate)]
-    if settings.log_level == "debug":
-        arguments.append("--debug")
-    for text in mount_options:
-        arguments += ["-o", text]
-    return [*arguments, "--", settings.account, str(settings.mountpoint)]
 
 
 def _at_terminal() -> bool:

@@ -59,6 +59,16 @@ def check_allow_other() -> None:
         )
 
 
+def make_mountpoint(place: Path) -> None:
+    """Make the directory of a mountpoint that nobody named at the prompt, if it isn't there. Raises UserError."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        pass  # no directory, which the check will tell
+    except OSError as error:
+        raise UserError(f"the mountpoint {place} can't be made: {error.strerror}") from error
+
+
 def check_mountpoint(place: Path) -> None:
     """An empty directory of this user's, with nothing mounted on it. `place` has to be canonical."""
     mount = mountinfo.find(place)

@@ -9,17 +9,25 @@ import functools
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wsfs.cli import succession
 from wsfs.cli.errors import UserError
 from wsfs.config import Settings
+from wsfs.service import Supervisor
 
 log = logging.getLogger(__name__)
 
+SUCCESSION_SECONDS = 45.0
+"""For a process that is asked to leave off: a post that is under way gets its grace."""
 
-def run(settings: Settings, ready: Callable[[], None]) -> None:
-    """Serve the mount; returns when it is unmounted. `ready` is called in the trio thread once it serves.
+
+def run(settings: Settings, ready: Callable[[], None], supervisor: Supervisor | None = None) -> None:
+    """Serve the mount; returns when it is unmounted and what is to be sent at the end is sent.
+
+    `ready` is called in the trio thread once it serves, `supervisor` told how it goes.
 
     Raises UserError for what a user can mend, and for a fault of our own, whose traceback goes to the log.
     """
@@ -38,23 +46,34 @@ def run(settings: Settings, ready: Callable[[], None]) -> None:
         exclusive(settings.cache_dir, "cache_dir"),
         _hangups(),
     ):
+        succession.note(settings.data_dir, settings.mountpoint)
+
+        def unmounted() -> None:
+            succession.note(settings.data_dir, settings.mountpoint, ending=True)
+
         try:
-            trio.run(functools.partial(serve, settings, ready=ready))
+            trio.run(
+                functools.partial(serve, settings, ready=ready, unmounted=unmounted, supervisor=supervisor)
+            )
         except MountError as error:
-            raise UserError(str(error)) from error
+            raise UserError(str(error), lasts=error.lasts) from error
         except Exception as error:
             told = error.subgroup(MountError) if isinstance(error, ExceptionGroup) else None
             if told is not None:
-                raise UserError(str(_first(told))) from error
+                first = _first(told)
+                raise UserError(str(first), lasts=isinstance(first, MountError) and first.lasts) from error
             log.exception("The mount at %s ended by a fault in wsfs", settings.mountpoint)
             raise UserError(f"a fault in wsfs ended the mount ({type(error).__name__}: {error})") from error
+        finally:
+            succession.forget(settings.data_dir)
 
 
 @contextlib.contextmanager
 def exclusive(directory: Path, option: str) -> Iterator[None]:
     """Make `directory` (0700) and hold it against other mounts; UserError when another one has it.
 
-    The lock is the kernel's, on the directory itself, and goes with the process.
+    The lock is the kernel's, on the directory itself, and goes with the process. A mount that is gone and only
+    finishing is asked to leave off, and waited for.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,18 +82,40 @@ def exclusive(directory: Path, option: str) -> Iterator[None]:
         raise UserError(f"{option} {directory} can't be used: {error.strerror}") from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor, directory)
         except OSError as error:
             if error.errno == errno.EWOULDBLOCK:
                 flag = option.replace("_", "-")
+                holder = succession.holder(directory)
+                whose = "another mount" if holder is None else f"the mount at {holder.mountpoint}"
                 raise UserError(
-                    f"another mount is using {directory}; unmount that one, or give this one a directory "
+                    f"{whose} is using {directory}; unmount that one, or give this one a directory "
                     f"of its own with --{flag}"
                 ) from error
             log.info("%s can't be locked (%s); two mounts must not share it", directory, error.strerror)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    """Take the lock of a directory; OSError when a mount that lives has it, or one doesn't come to its end."""
+    until = time.monotonic() + SUCCESSION_SECONDS
+    asked = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = succession.holder(directory)
+            if holder is None or not holder.ending or time.monotonic() > until:
+                raise
+            if not asked:
+                log.info("Process %d is still sending what was pending; it is asked to leave off", holder.pid)
+                succession.hurry(holder)
+                asked = True
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextlib.contextmanager

@@ -13,17 +13,23 @@ import platformdirs
 
 from wsfs import mountinfo
 
+SYSTEM_RUNTIME = Path("/run/wsfs")
+"""For the drives of the machine, which are there before anybody is logged in, and after."""
+
 
 def runtime_directories(user: int | None = None) -> Iterator[Path]:
     """Where the sockets of `user` (a uid; None: this process's) may be, the best place first."""
     own = user is None or user == os.geteuid()
-    candidates = [Path("/run/user") / str(os.geteuid() if user is None else user)]
+    uid = os.geteuid() if user is None else user
+    candidates = [Path("/run/user") / str(uid)]
     if own and (named := os.environ.get("XDG_RUNTIME_DIR")):
         candidates.insert(0, Path(named))
     for directory in candidates:
         with contextlib.suppress(OSError):
-            if directory.stat().st_uid == (os.geteuid() if user is None else user):
+            if directory.stat().st_uid == uid:
                 yield directory / "wsfs"
+    if uid == 0:
+        yield SYSTEM_RUNTIME
     if own:
         yield platformdirs.user_data_path("wsfs") / "run"
 
@@ -33,9 +39,9 @@ def socket_name(mountpoint: Path) -> str:
     return hashlib.sha256(os.fsencode(mountpoint)).hexdigest()[:20] + ".sock"
 
 
-def control_path(mountpoint: Path) -> Path:
+def control_path(mountpoint: Path, *, system: bool = False) -> Path:
     """Where the mount at `mountpoint` has its socket: what a mount hands to `serve_control`."""
-    return next(runtime_directories()) / socket_name(mountpoint)
+    return (SYSTEM_RUNTIME if system else next(runtime_directories())) / socket_name(mountpoint)
 
 
 @dataclass(frozen=True)
