@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from tests.benchmarks.content import Run
+from tests.benchmarks.content_bounds import seek, small_cache
 from tests.benchmarks.content_report import conclusions, figures_table, plot, speed_ratio
 from tests.benchmarks.content_systems import MIB, Files
 
@@ -44,3 +45,15 @@ def test_a_limit_that_is_passed_is_said() -> None:
     bad = {"read, 120 stalled": {"wsfs": [0.001]}, "cold": {"wsfs": [1.0], "httpx": [0.5]}}
     assert not conclusions(bad).kept
     assert "| 0.50 × | **no** |" in conclusions(bad).text
+
+
+def test_a_seek_in_a_slow_film_is_measured(tmp_path: Path) -> None:
+    (row,) = seek(tmp_path, 1, size=64 * MIB, rates=(0.0,))
+    assert float(row.measured.split()[0]) < 64 * MIB / 2_000_000
+
+
+def test_a_small_cache_stays_within_its_limit(tmp_path: Path) -> None:
+    groups = ((60, 1_000), (40, 100_000))
+    used, wrong = small_cache(tmp_path, 1, groups=groups, limit=3_000_000, pause=0.01)
+    assert used.kept, used
+    assert wrong.kept, wrong
