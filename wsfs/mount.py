@@ -49,6 +49,8 @@ from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
 from wsfs.drive.titles import Titles
+from wsfs.drive.versions import Versions
+from wsfs.drive.writable import WritePolicy
 from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
@@ -125,7 +127,7 @@ async def _open_stores(settings: Settings, stack: contextlib.AsyncExitStack) -> 
         store = Store(settings.data_dir / "catalog.db")
         await store.open()
         stack.push_async_callback(store.close)
-        spool = Spool(settings.data_dir / "spool")
+        spool = Spool(settings.data_dir / "spool", writable_for=settings.writable_for)
         await spool.start()
         stack.push_async_callback(spool.close)
         cache = Cache(settings.cache_dir / "content", settings.cache_size)
@@ -242,7 +244,9 @@ async def _serve(
             "requests.log": requests.text,
         },
         spool_directory=settings.data_dir,
+        writable=WritePolicy(spool, versions=settings.versions, drop=settings.drop),
     )
+    versions = Versions(drive, store)
     pinning = Pinning(drive, pins, content.start_soon)
     adoption = Adoption(drive, population, catalog, content, store, drop_title=settings.drop_title)
     sender = Sender(
@@ -260,7 +264,7 @@ async def _serve(
     )
     pages = Pages(drive, _web_address(settings.base_url))
     permissions = Permissions(mkdir=settings.mkdir, drop=settings.drop)
-    namespace = Namespace(drive, Titles(client, catalog.retitled), permissions)
+    namespace = Namespace(drive, Titles(client, catalog.retitled), permissions, versions=versions)
     commands = Commands(
         drive,
         catalog,
@@ -295,6 +299,7 @@ async def _serve(
     nursery.start_soon(catalog.run)
     nursery.start_soon(renewer.run)
     nursery.start_soon(pins.run)
+    nursery.start_soon(versions.run)
     await _check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
     nursery.start_soon(_when_told, stop, ending)

@@ -29,6 +29,8 @@ from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
 from wsfs.drive.titles import Titles
+from wsfs.drive.versions import Versions
+from wsfs.drive.writable import WritePolicy
 from wsfs.emulator.account import Account
 from wsfs.emulator.emulator import Emulator
 from wsfs.tree.layout import Changes, LayoutOptions, Tree
@@ -53,6 +55,10 @@ class Setup:
     mkdir: bool = True
     drop: bool = True
     archived: bool = False
+    versions: bool = False
+    cache: int = 100_000_000
+    writable_for: float = 3600.0
+    hidden_for: float = 60.0
     uploads: Options = field(default_factory=lambda: Options(settle=0.0, settle_again=0.0))
 
 
@@ -174,7 +180,15 @@ class Desk:
 
     async def close(self, handle: FileHandle) -> None:
         await self.namespace.flush(handle)
-        await self.drive.release(handle)
+        await self.namespace.release(handle)
+
+    async def save(self, path: str, content: bytes, *, truncate: bool = True, offset: int = 0) -> int:
+        """Open what is there, write, close; returns its inode."""
+        inode = (await self.node(path)).inode
+        handle = await self.namespace.open(inode, ME, truncate=truncate)
+        await self.put(handle, content, offset)
+        await self.close(handle)
+        return inode
 
     async def mkdir(self, path: str) -> Node:
         parent, _, name = path.rpartition("/")
@@ -239,10 +253,10 @@ async def mounted(
         store = Store(directory / "catalog.db")
         await store.open()
         stack.push_async_callback(store.close)
-        spool = Spool(directory / "spool", floor=0)
+        spool = Spool(directory / "spool", floor=0, writable_for=setup.writable_for)
         await spool.start()
         stack.push_async_callback(spool.close)
-        cache = await stack.enter_async_context(Cache(directory / "cache", 100_000_000))
+        cache = await stack.enter_async_context(Cache(directory / "cache", setup.cache))
         requests = RequestLog()
         seen: list[RequestRecord] = []
 
@@ -286,11 +300,15 @@ async def mounted(
             ownership=Ownership(1000, 1000, read_only=setup.read_only, create_projects=setup.create_projects),
             controls={"status.json": lambda: b"{}", "requests.log": requests.text},
             spool_directory=directory,
+            writable=WritePolicy(spool, versions=setup.versions, drop=setup.drop),
         )
         adoption = Adoption(drive, population, catalog, content, store, drop_title=DROP_TITLE)
         sender = Sender(spool, client, adoption, setup.uploads)
         namespace = Namespace(
-            drive, Titles(client, catalog.retitled), Permissions(mkdir=setup.mkdir, drop=setup.drop)
+            drive,
+            Titles(client, catalog.retitled),
+            Permissions(mkdir=setup.mkdir, drop=setup.drop),
+            versions=Versions(drive, store, hidden_for=setup.hidden_for),
         )
         extended = ExtendedAttributes(drive, emulator.url, UTC)
         for node in sorted(spool.nodes.values(), key=lambda one: one.inode):
@@ -300,6 +318,7 @@ async def mounted(
         await catalog.start(files_later=True)
         publisher.publish()
         nursery.start_soon(catalog.run)
+        nursery.start_soon(namespace.versions.run)
         await catalog.load_files()
         if not setup.read_only:
             nursery.start_soon(sender.run)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.drive.harness import ME, Desk, eventually, mounted
+from tests.drive.harness import ME, Desk, Setup, eventually, mounted
 from wsfs.drive import errors
 from wsfs.drive.handles import FileHandle
 from wsfs.emulator.account import Account
@@ -188,7 +188,7 @@ async def test_what_stays_over_upload_and_restart(emulator: Emulator, tmp_path: 
     "Setting the mode, owner or times of something that was uploaded from here succeeds, and changes nothing."
 )
 async def test_attributes_set_late(emulator: Emulator, tmp_path: Path) -> None:
-    async with mounted(emulator, tmp_path) as desk:
+    async with mounted(emulator, tmp_path, Setup(writable_for=0)) as desk:
         inode = await desk.write(f"{REPORT}/new.txt", b"new", mtime_ns=STAMP)
         await desk.flush()
         for _ in range(2):

@@ -70,7 +70,7 @@ class Day:
     async def begin(self) -> None:
         options = Options(settle=3600, settle_again=3600, hold_tasks=1000)
         self.desk = await self.stack.enter_async_context(
-            mounted(self.emulator, self.directory, Setup(uploads=options))
+            mounted(self.emulator, self.directory, Setup(uploads=options, writable_for=0))
         )
 
     def pick(self, number: int) -> tuple[str, Folder]:

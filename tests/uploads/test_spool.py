@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from wsfs.uploads.errors import (
@@ -18,11 +20,13 @@ from wsfs.uploads.errors import (
     NotADirectory,
     NotAllowed,
     NotEmpty,
+    SpoolBroken,
     SpoolInUse,
 )
 from wsfs.uploads.index import CHUNK
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
-from wsfs.uploads.spool import Spool
+from wsfs.uploads.outbox import Outbox
+from wsfs.uploads.spool import XATTRS_MOST, Spool
 from wsfs.uploads.states import State
 
 from .fakes import OTHER_TASK, PROJECT, TASK, World, is_closed, state
@@ -315,12 +319,136 @@ async def test_a_full_disk_is_no_space(world: World, mock_clock: MockClock) -> N
         await world.spool.release(handle)
 
 
-async def test_a_file_can_begin_as_a_copy(world: World, mock_clock: MockClock, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"from the cache")
+ATTACHMENT = 4711 * 4 + 3
+"""The inode that an attachment had so far."""
+
+
+async def pieces(offset: int, length: int) -> bytes:
+    """What a download gives, never as much at once as is asked for."""
+    await trio.lowlevel.checkpoint()
+    return b"from the cache"[offset : offset + min(length, 5)]
+
+
+async def test_a_version_begins_as_a_copy_at_the_inode_of_its_attachment(
+    world: World, mock_clock: MockClock
+) -> None:
     async with world.running(sending=False):
-        node = await world.spool.create(TASK, "a", 0o644, 0, 0, content=source)
-        assert (node.size, world.read(node)) == (14, b"from the cache")
+        content = await world.spool.receive(ATTACHMENT, 14, pieces)
+        node = await world.spool.create_version(
+            ATTACHMENT, TASK, "a", 0o644, 0, 0, content=content, stamp_ns=5
+        )
+        assert (node.inode, node.size, node.mtime_ns) == (ATTACHMENT, 14, 5)
+        assert world.read(node) == b"from the cache"
+        assert not node.dirty
+        with pytest.raises(NameTaken):
+            await world.spool.create_version(ATTACHMENT, TASK, "b", 0o644, 0, 0)
+        with pytest.raises(NameTaken):
+            await world.spool.create_version(ATTACHMENT + 4, TASK, "a", 0o644, 0, 0)
+        handle = world.spool.open(node.inode, write=True)
+        handle.write(5, b"THE")
+        await world.spool.flush(handle)
+        await world.spool.release(handle)
+        assert state(node) == State.SETTLING
+    again = world.again()
+    async with again.running(sending=False):
+        kept = again.spool.nodes[ATTACHMENT]
+        assert (again.read(kept), kept.state) == (b"from THE cache", State.SETTLING)
+        other = await again.write(TASK, "c")
+        assert other.inode >= FIRST_LOCAL_INODE
+
+
+async def test_what_could_not_be_received_leaves_nothing(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        with pytest.raises(SpoolBroken):
+            await world.spool.receive(ATTACHMENT, 15, pieces)
+        with trio.move_on_after(0):
+            await world.spool.receive(ATTACHMENT, 14, pieces)
+        content = await world.spool.receive(ATTACHMENT, 14, pieces)
+        assert [path.name for path in (world.directory / "content").iterdir()] == [content]
+    # Nobody began a version with it: a start removes it.
+    again = world.again()
+    async with again.running(sending=False):
+        assert not list((world.directory / "content").iterdir())
+
+
+async def test_a_version_waits_until_the_row_of_the_last_one_is_gone(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a")
+        outbox = Outbox(world.spool, lambda inode: None)
+        record = await outbox.claim([node], kind="comment", project=1, task=2)
+        record = await outbox.posted(record, 3)
+        await outbox.learned(record, {node.inode: 4})
+        written = trio.Event()
+        made: list[Spooled] = []
+
+        async def version() -> None:
+            made.append(await world.spool.create_version(node.inode, TASK, "a", 0o644, 0, 0))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(outbox.taken, record, [node], written.wait)
+            await trio.testing.wait_all_tasks_blocked()
+            assert world.spool.sent_lately(TASK, "a")
+            nursery.start_soon(version)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not made
+            written.set()
+        assert made[0].content != node.content
+    again = world.again()
+    async with again.running(sending=False):
+        assert again.spool.nodes[node.inode].state is State.INTERRUPTED
+
+
+# Extended attributes
+
+
+async def test_extended_attributes_last_as_long_as_their_node(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a")
+        folder = await world.spool.mkdir(TASK, "folder", 0o755, 0, 0)
+        await world.spool.set_xattr(node.inode, "user.one", b"\0\xff")
+        await world.spool.set_xattr(node.inode, "user.two", b"2")
+        await world.spool.set_xattr(node.inode, "user.two", b"")
+        await world.spool.set_xattr(folder.inode, "user.three", b"3")
+        await world.spool.rename(node.inode, folder.inode, "b")
+        assert await world.spool.remove_xattr(folder.inode, "user.three")
+        assert not await world.spool.remove_xattr(folder.inode, "user.three")
+    again = world.again()
+    async with again.running(sending=False):
+        kept = again.spool.nodes[node.inode]
+        assert kept.xattrs == {"user.one": b"\0\xff", "user.two": b""}
+        assert again.spool.nodes[folder.inode].xattrs == {}
+        await again.spool.remove(node.inode)
+        await again.spool.journal.commit()
+        with closing(sqlite3.connect(world.directory / "journal.sqlite")) as database:
+            assert database.execute("select count(*) from xattrs").fetchone() == (0,)
+
+
+async def test_extended_attributes_have_a_limit(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a")
+        await world.spool.set_xattr(node.inode, "user.a", b"x" * (XATTRS_MOST - 6))
+        await world.spool.set_xattr(node.inode, "user.a", b"y" * (XATTRS_MOST - 6))
+        with pytest.raises(NoSpace):
+            await world.spool.set_xattr(node.inode, "user.b", b"")
+        await world.spool.set_xattr(node.inode, "user.a", b"y")
+        await world.spool.set_xattr(node.inode, "user.b", b"")
+        assert node.xattrs == {"user.a": b"y", "user.b": b""}
+        with pytest.raises(NoSuchNode):
+            await world.spool.set_xattr(12345, "user.a", b"")
+
+
+async def test_what_is_deleted_and_open_takes_extended_attributes(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a")
+        handle = world.spool.open(node.inode, write=False)
+        await world.spool.remove(node.inode)
+        await world.spool.set_xattr(node.inode, "user.a", b"x")
+        assert await world.spool.remove_xattr(node.inode, "user.a")
+        await world.spool.release(handle)
 
 
 async def test_one_process_has_the_spool(world: World, mock_clock: MockClock) -> None:

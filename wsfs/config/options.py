@@ -60,6 +60,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("author", "author", values.line),
         Option("hidden", "hidden", values.line),
         Option("comment_template", "comment_template", values.template),
+        Option("versions", "versions", values.boolean, flag=True),
+        Option("writable_for", "writable_for", values.number(0)),
         Option("settle", "settle", values.number(0)),
         Option("hold_tasks", "hold_tasks", values.integer),
         Option("deadline", "deadline", values.number(1)),

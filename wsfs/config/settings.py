@@ -40,6 +40,8 @@ class Settings:
     author: str | None = None  # email_user_from of every post
     hidden: str | None = None  # hidden of every post
     comment_template: str = "{names}"
+    versions: bool = False  # attachments can be written to; what is saved is a new one
+    writable_for: float = 3600.0  # seconds for which a file that was uploaded from here can be saved over
     settle: float = 3.0
     hold_tasks: int = 10
     deadline: float = 29.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import stat
 from dataclasses import dataclass
 
@@ -14,14 +15,15 @@ _DERIVED = frozenset({Kind.DONE, Kind.FOLDER, Kind.CONTROL_DIRECTORY})
 WRITABLE_DIRECTORY = stat.S_IFDIR | 0o755
 READ_ONLY_DIRECTORY = stat.S_IFDIR | 0o555
 READ_ONLY_FILE = stat.S_IFREG | 0o444
+WRITABLE_FILE = stat.S_IFREG | 0o644
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """One node's attributes: times in nanoseconds since 1970, size in bytes, `mode` with its type.
 
-    `lasting` says that they hold until the kernel is told otherwise; `live` that the content is made anew at
-    each open, so that no page may be kept.
+    `lasting` says that they hold until the kernel is told otherwise, or for `seconds`; `live` that the content is
+    made anew at each open, so that no page may be kept.
     """
 
     inode: int
@@ -34,6 +36,7 @@ class Attributes:
     ctime_ns: int
     lasting: bool = True
     live: bool = False
+    seconds: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,11 @@ def spooled_attributes(node: Node, spooled: Spooled) -> Attributes:
     )
 
 
-def remote_attributes(node: Node, ownership: Ownership) -> Attributes:
-    """The attributes of a node that the service knows, or that is derived from such."""
+def remote_attributes(node: Node, ownership: Ownership, writable: float = 0.0) -> Attributes:
+    """The attributes of a node that the service knows, or that is derived from such.
+
+    `writable` is for how many seconds an attachment may be written to.
+    """
     if isinstance(node, Directory):
         closed = ownership.read_only or node.kind in _DERIVED
         if node.kind is Kind.ROOT:
@@ -74,5 +80,9 @@ def remote_attributes(node: Node, ownership: Ownership) -> Attributes:
         mode, size, stamp = (READ_ONLY_DIRECTORY if closed else WRITABLE_DIRECTORY), 0, node.mtime_ns()
     else:
         assert isinstance(node, File)
-        mode, size, stamp = READ_ONLY_FILE, node.size, node.stamp_ns
-    return Attributes(node.inode, mode, size, ownership.uid, ownership.gid, stamp, stamp, stamp)
+        open_to_writers = writable > 0 and not ownership.read_only
+        mode, size, stamp = WRITABLE_FILE if open_to_writers else READ_ONLY_FILE, node.size, node.stamp_ns
+    return Attributes(
+        *(node.inode, mode, size, ownership.uid, ownership.gid, stamp, stamp, stamp),
+        seconds=writable or math.inf,
+    )

@@ -10,6 +10,7 @@ from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.tree.inodes import Kind
 from wsfs.tree.nodes import Directory, File, Node
+from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.states import State
 
 ID = "user.worksection.id"
@@ -41,6 +42,9 @@ _WORDS = {
     State.INTERRUPTED: "failed",
     State.QUARANTINED: "failed",
 }
+_PENDING = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
+#: What no program may set.
+_OURS = ("user.worksection.", "user.wsfs.")
 #: What a bulk answer doesn't tell of a file, so that asking costs a request where it wasn't read yet.
 _DETAILS = frozenset({AUTHOR, DATE})
 
@@ -69,7 +73,8 @@ class ExtendedAttributes:
         names = _NAMES.get(node.kind, ())
         # What is known to be missing isn't named: `getfattr -d` would complain of it.
         known = isinstance(node, Directory) or (isinstance(node, File) and node.dated)
-        return [name for name in names if name != AUTHOR or node.author or not known]
+        given = list(spooled.xattrs) if (spooled := self._spooled(node)) is not None else []
+        return [name for name in names if name != AUTHOR or node.author or not known] + given
 
     async def get(self, inode: int, name: str, caller: Caller) -> bytes:
         """The value of one attribute, UTF-8. Raises NoAttribute, NoSuchName, and the API's errors where an
@@ -77,6 +82,9 @@ class ExtendedAttributes:
         node = self._drive.node(inode)
         if name in PINS and self._pinning is not None and self._pinning.applies(node):
             return b"1" if self._pinning.is_pinned(node) else b"0"
+        spooled = self._spooled(node)
+        if spooled is not None and name in spooled.xattrs:
+            return spooled.xattrs[name]
         if name not in _NAMES.get(node.kind, ()):
             raise errors.NoAttribute(f"{node.path()} has no {name}")
         if name in _DETAILS and isinstance(node, File) and not node.dated and node.owner is not None:
@@ -87,16 +95,39 @@ class ExtendedAttributes:
         return value.encode()
 
     async def set(self, inode: int, name: str, value: bytes) -> None:
-        """Write one attribute: the pin, alone of all. Raises NotSupported, and what Pinning.set does."""
-        if name not in PINS or self._pinning is None:
-            raise errors.NotSupported(f"{name} can't be written")
-        await self._pinning.set(inode, value)
+        """Write one attribute: the pin, or any `user.` of a pending node, which keeps it until it is uploaded.
+
+        Raises NoSuchName, NotSupported, NotPermitted, ReadOnly, what Pinning.set does, and what the spool raises.
+        """
+        if name in PINS and self._pinning is not None:
+            await self._pinning.set(inode, value)
+            return
+        node = self._drive.node(inode)
+        if self._spooled(node) is None:
+            raise errors.NotSupported(f"{node.path()}: Worksection has no place for {name}")
+        self._check_own(node, name)
+        await self._drive.spool.set_xattr(inode, name, value)
 
     async def remove(self, inode: int, name: str) -> None:
-        """Take one attribute away: as `set` to 0. Raises NoAttribute, and what `set` does."""
-        if name not in PINS or self._pinning is None:
-            raise errors.NoAttribute(f"{name} can't be removed")
-        await self._pinning.set(inode, b"0")
+        """Take one attribute away; for the pin that is as to set it to 0. Raises NoAttribute, and what `set` does."""
+        if name in PINS and self._pinning is not None:
+            await self._pinning.set(inode, b"0")
+            return
+        node = self._drive.node(inode)
+        if self._spooled(node) is not None:
+            self._check_own(node, name)
+            if await self._drive.spool.remove_xattr(inode, name):
+                return
+        raise errors.NoAttribute(f"{node.path()} has no {name} that could be removed")
+
+    def _spooled(self, node: Node) -> Spooled | None:
+        return self._drive.spool.get(node.inode) if node.kind in _PENDING else None
+
+    def _check_own(self, node: Node, name: str) -> None:
+        if self._drive.ownership.read_only:
+            raise errors.ReadOnly("the drive is mounted read-only")
+        if name.startswith(_OURS):
+            raise errors.NotPermitted(f"{name} of {node.path()} is for wsfs alone to say")
 
     def _value(self, node: Node, name: str) -> str | None:
         if name == ID:

@@ -24,8 +24,10 @@ from wsfs.drive.handles import (
     FileHandle,
     Reader,
     SpooledHandle,
+    spooled_of,
 )
 from wsfs.drive.publishing import Publisher
+from wsfs.drive.writable import WritePolicy
 from wsfs.tree.inodes import Kind, control_inode
 from wsfs.tree.layout import CONTROL_NAME, Tree
 from wsfs.tree.nodes import Directory, File, Node, Owner
@@ -85,7 +87,8 @@ class Drive:
     """One mounted account, read.
 
     `controls` are the files of `/.wsfs` by name, each with what makes its content. `spool_directory` is
-    where writes go: its free space is the drive's.
+    where writes go: its free space is the drive's. `writable` says which attachments may be written to (None: what
+    was uploaded a short while ago).
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Drive:
         ownership: Ownership,
         controls: Mapping[str, Callable[[], bytes]],
         spool_directory: Path,
+        writable: WritePolicy | None = None,
     ) -> None:
         self.tree = tree
         self.catalog = catalog
@@ -106,9 +110,10 @@ class Drive:
         self.spool = spool
         self.ownership = ownership
         self.publisher = publisher
+        self.writable = writable or WritePolicy(spool)
         self._controls = controls
         self._spool_directory = spool_directory
-        self._open: dict[int, tuple[Node, int]] = {}
+        self._open: dict[int, tuple[File, set[FileHandle]]] = {}
         self._glances = Glances()
         self._control_directory = Directory(control_inode(0), Kind.CONTROL_DIRECTORY, 0, CONTROL_NAME)
         tree.add_node(self._control_directory, tree.root.inode)
@@ -159,7 +164,8 @@ class Drive:
                 lasting=False,
                 live=True,
             )
-        return remote_attributes(node, self.ownership)
+        writable = self.writable.seconds(node) if isinstance(node, File) else 0.0
+        return remote_attributes(node, self.ownership, writable)
 
     def get_attributes(self, inode: int) -> Attributes:
         """What stat says of the node at `inode`; raises NoSuchName."""
@@ -310,7 +316,7 @@ class Drive:
     # Reading
 
     def open(self, inode: int, caller: Caller, *, write: bool = False) -> FileHandle:
-        """Open the file at `inode`; no request, no waiting.
+        """Open the file at `inode`; no request, no waiting. An attachment is opened for writing by Namespace.open.
 
         Raises NoSuchName, IsDirectory, for a large file in the background lane NotUnasked, and for writing
         Denied, ReadOnly, or what the spool raises.
@@ -332,7 +338,7 @@ class Drive:
             if caller.lane is Lane.PERSON and node.parent is not None:
                 siblings = functools.partial(_attachments, node.parent)
                 self.contents.opened(node.parent.inode, node.id, node.size, siblings)
-        self.opened(node)
+        self.opened(handle)
         return handle
 
     def _open_attachment(self, node: File, caller: Caller) -> AttachmentHandle:
@@ -351,19 +357,29 @@ class Drive:
             raise errors.ReadOnly("the drive is mounted read-only")
         raise errors.Denied(
             f"{node.path()} is an attachment: Worksection can't change one; save under another name instead"
+            + (
+                " (it is an older version, or lies where nothing can be put)"
+                if self.writable.versions
+                else ""
+            )
         )
 
-    def opened(self, node: Node) -> None:
-        """Count an open handle of `node`: it stays known while it has one."""
-        _, count = self._open.get(node.inode, (node, 0))
-        self._open[node.inode] = (node, count + 1)
+    def opened(self, handle: FileHandle) -> None:
+        """Note an open handle: its node stays known while it has one."""
+        self._open.setdefault(handle.node.inode, (handle.node, set()))[1].add(handle)
+
+    def handles_of(self, inode: int) -> list[FileHandle]:
+        """The open handles of the file at `inode`."""
+        return list(self._open[inode][1]) if inode in self._open else []
 
     def read_now(self, handle: FileHandle, offset: int, length: int) -> bytes | None:
         """What can be read without waiting; None: use `read`."""
-        if isinstance(handle, AttachmentHandle):
+        if isinstance(handle, AttachmentHandle) and handle.spooled is None:
             return handle.reader.read_now(offset, length)
-        if isinstance(handle, SpooledHandle):
-            return handle.spooled.read(offset, length)
+        spooled = spooled_of(handle)
+        if spooled is not None:
+            return spooled.read(offset, length)
+        assert isinstance(handle, ControlHandle)
         return handle.data[offset : offset + length]
 
     async def read(self, handle: FileHandle, offset: int, length: int) -> bytes:
@@ -371,7 +387,7 @@ class Drive:
 
         Raises what the download raises: the API's errors, ContentError; for a glance NotUnasked.
         """
-        if isinstance(handle, AttachmentHandle):
+        if isinstance(handle, AttachmentHandle) and handle.spooled is None:
             if handle.glance:
                 return await self._glance(handle, offset, length)
             return await handle.reader.read(offset, length)
@@ -389,20 +405,17 @@ class Drive:
 
     async def release(self, handle: FileHandle) -> None:
         """Give a handle back; the last one of a pending file begins its settling."""
-        node = handle.node
-        held, count = self._open.pop(node.inode, (node, 1))
-        if count > 1:
-            self._open[node.inode] = (held, count - 1)
+        inode = handle.node.inode
+        if inode in self._open:
+            handles = self._open[inode][1]
+            handles.discard(handle)
+            if not handles:
+                del self._open[inode]
         if isinstance(handle, AttachmentHandle):
             handle.reader.close()
-        elif isinstance(handle, SpooledHandle):
-            await self.spool.release(handle.spooled)
-
-    async def abandon(self, handle: FileHandle) -> None:
-        """Give back a handle that its program never got, as opening it failed amidst."""
-        if isinstance(handle, SpooledHandle):
-            handle.spooled.abandon()
-        await self.release(handle)
+        spooled = spooled_of(handle)
+        if spooled is not None:
+            await self.spool.release(spooled)
 
     # The rest
 

@@ -19,17 +19,28 @@ class Reader(Protocol):
     async def read(self, offset: int, length: int) -> bytes:
         """The same, waiting for the download."""
 
+    async def fill(self) -> None:
+        """Have all of it on this machine, and keep it while the reader is open; NoRoom where that can't be."""
+
     def close(self) -> None:
         """Give it back; twice is no error."""
 
 
 @dataclass(slots=True, eq=False)
 class AttachmentHandle:
-    """An attachment, open for reading; `glance`: only to see what kind of file it is."""
+    """An attachment that was opened by the process `pid`; `glance`: only to see what kind of file it is.
+
+    With `writes` it is open for writing too, in the directory at `home`. Once its next version is being written,
+    `spooled` is that, for every handle of the inode.
+    """
 
     node: File
     reader: Reader
     glance: bool = False
+    writes: bool = False
+    pid: int = 0
+    home: int = 0
+    spooled: SpoolHandle | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -57,3 +68,8 @@ class DirectoryHandle:
 
 
 FileHandle = AttachmentHandle | SpooledHandle | ControlHandle
+
+
+def spooled_of(handle: FileHandle) -> SpoolHandle | None:
+    """What it reads and writes in the spool; None where that isn't where its content is."""
+    return None if isinstance(handle, ControlHandle) else handle.spooled

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import trio
+
 from wsfs.api.pacing import Lane
 from wsfs.drive import errors
 from wsfs.drive.filesystem import MAX_NAME_BYTES, Caller, Drive
-from wsfs.drive.handles import FileHandle, SpooledHandle
+from wsfs.drive.handles import AttachmentHandle, FileHandle, SpooledHandle, spooled_of
+from wsfs.drive.versions import Versions
 from wsfs.tree.inodes import Kind, is_local
 from wsfs.tree.layout import CONTROL_NAME, DONE_NAME
 from wsfs.tree.nodes import Directory, File, Node, Owner
@@ -54,12 +57,14 @@ class Namespace:
         titles: Titles,
         permissions: Permissions | None = None,
         *,
+        versions: Versions,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._drive = drive
         self._tree = drive.tree
         self._spool = drive.spool
         self._titles = titles
+        self.versions = versions
         self._permissions = permissions or Permissions()
         self._now_ns = now_ns
 
@@ -72,6 +77,7 @@ class Namespace:
 
         Raises ReadOnly, NotPermitted, NameExists, NameTooLong, BadName, and what the spool raises.
         """
+        await self.versions.quiet((parent, name))
         directory = self._writable(parent)
         self._check_name(directory, name)
         self._check_file_place(directory, name)
@@ -81,7 +87,8 @@ class Namespace:
         )
         assert isinstance(node, File)
         handle = SpooledHandle(node, self._spool.open(spooled.inode, write=write, pid=caller.pid))
-        self._drive.opened(node)
+        self._drive.opened(handle)
+        self.versions.followed(directory, name)
         self._done(directory, (parent, name, node))
         return node, handle
 
@@ -90,6 +97,7 @@ class Namespace:
 
         Raises ReadOnly, NotPermitted, NameExists, NameTooLong, BadName, and what the spool raises.
         """
+        await self.versions.quiet((parent, name))
         directory = self._writable(parent)
         self._check_name(directory, name)
         self._check_directory_place(directory, name)
@@ -101,11 +109,19 @@ class Namespace:
     # Taking away
 
     async def unlink(self, parent: int, name: str) -> None:
-        """Delete a pending file. Raises ReadOnly, NoSuchName, IsDirectory, NotPermitted."""
+        """Delete a pending file, or hide an attachment that may have new versions, so that one may follow.
+
+        Raises ReadOnly, NoSuchName, IsDirectory, NotPermitted, and what the spool raises.
+        """
+        await self.versions.quiet((parent, name))
         directory = self._writable(parent)
         node = self._named(directory, name)
         if isinstance(node, Directory):
             raise errors.IsDirectory(f"{node.path()} is a directory")
+        if isinstance(node, File) and self.versions.hides(node):
+            self.versions.hide(node)
+            self._done(directory, (parent, name, None))
+            return
         if node.kind is not Kind.LOCAL_FILE:
             raise errors.NotPermitted(
                 f"{node.path()} is an attachment: nothing can be deleted through Worksection's API; "
@@ -149,9 +165,12 @@ class Namespace:
     ) -> None:
         """Rename or move: a pending node freely, a task or project to a new title, an attachment never.
 
+        A pending file that is renamed over an attachment becomes its next version, where it may have one.
+
         Raises ReadOnly, NoSuchName, NotPermitted, NameExists, IsDirectory, NotDirectory, DirectoryNotEmpty,
         NameTooLong, BadName, what the spool raises, and the API's errors for a new title.
         """
+        await self.versions.quiet((parent, name), (new_parent, new_name))
         directory, target = self._writable(parent), self._writable(new_parent)
         node = self._named(directory, name)
         if node.kind in (Kind.PROJECT, Kind.TASK):
@@ -175,6 +194,9 @@ class Namespace:
             self._tree.remove_local(replaced.inode)
         self._tree.move_local(node.inode, new_parent, new_name)
         self._tree.touch(directory, self._now_ns())
+        if not isinstance(node, Directory):
+            self.versions.removed(directory, name)
+        self.versions.followed(target, new_name)
         self._done(target, (parent, name, None), (new_parent, new_name, node))
 
     async def _new_title(
@@ -210,18 +232,22 @@ class Namespace:
     ) -> None:
         """Truncate, chmod, chown, utimens: kept for pending nodes.
 
-        On a directory of the service, and on what was uploaded from here, they are taken and forgotten: a copy
-        that keeps times and modes comes to them at its very end, when the upload may have begun. On another
-        attachment they are refused. Raises ReadOnly, Denied, NotPermitted, NoSuchName, and what the spool raises.
+        On a directory of the service, on what was uploaded from here, and on what may be written to, they are taken
+        and forgotten: a copy that keeps times and modes comes to them at its very end, when the upload may have
+        begun. On another attachment they are refused. Raises ReadOnly, Denied, NotPermitted, NoSuchName, and what
+        the spool raises.
         """
         node = self._drive.node(inode)
         if self._drive.ownership.read_only:
             raise errors.ReadOnly("the drive is mounted read-only")
+        if size is not None and isinstance(node, File) and self.versions.may_write(node):
+            await self.versions.truncate(node, size)
+            node, size = self._drive.node(inode), None
         spooled = self._spool.get(inode) if node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY) else None
         if spooled is None:
             if size is not None:
                 self._drive.refuse_write(node)
-            if not isinstance(node, Directory) and not is_local(inode):
+            if isinstance(node, File) and not _is_ours(node) and not self.versions.may_write(node):
                 raise errors.NotPermitted(f"{node.path()} is an attachment: its attributes are the server's")
             return
         if size is not None:
@@ -239,35 +265,76 @@ class Namespace:
 
     # Writing
 
+    async def open(
+        self, inode: int, caller: Caller, *, readable: bool = False, truncate: bool = False
+    ) -> FileHandle:
+        """Open the file at `inode` for writing; with `truncate` it is emptied.
+
+        What is pending is opened at once, for an attachment see Versions.open. Raises NoSuchName, IsDirectory,
+        ReadOnly, Denied, and what these raise.
+        """
+        node = self._drive.node(inode)
+        handle: FileHandle
+        if isinstance(node, File) and self.versions.may_write(node):
+            handle = await self.versions.open(node, caller, readable=readable, truncate=truncate)
+        else:
+            handle = self._drive.open(inode, caller, write=True)
+        if truncate:
+            try:
+                await self.set_attributes(inode, size=0)
+            except BaseException:
+                # It may be empty by now, and nobody will write into it: it mustn't count as a finished file.
+                spooled = spooled_of(handle)
+                if spooled is not None:
+                    spooled.abandon()
+                with trio.CancelScope(shield=True):
+                    await self.release(handle)
+                raise
+        return handle
+
+    async def release(self, handle: FileHandle) -> None:
+        """Give a handle back; the last one of a pending file begins its settling."""
+        await self.versions.release(handle)
+
     def write_now(self, handle: FileHandle, offset: int, data: bytes) -> int | None:
         """Write without waiting; None where that can't be: use `write`. Raises Denied, and what the spool does."""
-        if not isinstance(handle, SpooledHandle):
+        spooled = spooled_of(handle)
+        if spooled is None:
+            if isinstance(handle, AttachmentHandle) and handle.writes:
+                return None
             raise errors.Denied(f"{handle.node.path()} isn't open for writing")
-        if not handle.spooled.writes:
+        if not spooled.writes:
             raise errors.BadHandle(f"{handle.node.path()} isn't open for writing")
-        if handle.spooled.opened.node.state in IN_FLIGHT:
+        if spooled.opened.node.state in IN_FLIGHT:
             return None
-        return handle.spooled.write(offset, data)
+        return spooled.write(offset, data)
 
     async def write(self, handle: FileHandle, offset: int, data: bytes) -> int:
-        """Write all of `data` at `offset`, whatever the file's state."""
+        """Write all of `data` at `offset`, whatever the file's state; the first write to an attachment begins its
+        next version. Raises as `write_now`, and what Versions.open does."""
         done = self.write_now(handle, offset, data)
+        if done is None and isinstance(handle, AttachmentHandle) and handle.spooled is None:
+            await self.versions.begin(handle)
+            done = self.write_now(handle, offset, data)
         if done is None:
-            assert isinstance(handle, SpooledHandle)
-            done = await self._spool.write(handle.spooled, offset, data)
+            spooled = spooled_of(handle)
+            assert spooled is not None
+            done = await self._spool.write(spooled, offset, data)
         return done
 
     async def flush(self, handle: FileHandle, *, killed: bool = False) -> None:
         """Make safe what was written: a program's close waits for this. `killed`: its process is being ended
         by a signal, so that what it wrote is probably not whole."""
-        if isinstance(handle, SpooledHandle):
-            await self._spool.flush(handle.spooled, killed=killed)
-            self._date(handle.node, handle.spooled.opened.node.mtime_ns)
+        spooled = spooled_of(handle)
+        if spooled is not None:
+            await self._spool.flush(spooled, killed=killed)
+            self._date(handle.node, spooled.opened.node.mtime_ns)
 
     async def synchronise(self, handle: FileHandle) -> None:
         """fsync."""
-        if isinstance(handle, SpooledHandle):
-            await self._spool.fsync(handle.spooled)
+        spooled = spooled_of(handle)
+        if spooled is not None:
+            await self._spool.fsync(spooled)
 
     # Checks
 
@@ -335,13 +402,14 @@ class Namespace:
     def _check_replace(self, node: Node, replaced: Node, *, replace: bool) -> None:
         if not replace:
             raise errors.NameExists(f"{replaced.path()} is there already")
-        if replaced.kind is Kind.ATTACHMENT:
-            raise errors.NotPermitted(
-                f"{replaced.path()} is an attachment: Worksection can't replace one; save under another name"
-            )
         if isinstance(replaced, Directory) != isinstance(node, Directory):
             wanted = errors.IsDirectory if isinstance(replaced, Directory) else errors.NotDirectory
             raise wanted(f"{replaced.path()} is in the way")
+        pending = replaced.kind is Kind.LOCAL_FILE
+        if isinstance(replaced, File) and not pending and not self._drive.writable.seconds(replaced):
+            raise errors.NotPermitted(
+                f"{replaced.path()} is an attachment: Worksection can't replace one; save under another name"
+            )
         if isinstance(replaced, Directory):
             if replaced.kind is not Kind.LOCAL_DIRECTORY:
                 raise errors.NotPermitted(f"{replaced.path()} is on the server and can't be replaced")
@@ -352,6 +420,8 @@ class Namespace:
         name = node.name
         await self._spool.remove(node.inode)
         self._tree.remove_local(node.inode)
+        if not isinstance(node, Directory):
+            self.versions.removed(directory, name)
         self._done(directory, (directory.inode, name, None))
 
     def _date(self, node: Node, stamp_ns: int) -> None:
@@ -369,6 +439,11 @@ class Namespace:
             agrees = not isinstance(place, Directory) or place.names.get(name) is node
             (known if agrees else wrong).append((inode, name))
         self._drive.publisher.publish(without=known, besides=wrong)
+
+
+def _is_ours(node: File) -> bool:
+    """Whether it was uploaded from this machine."""
+    return node.kept_ns is not None or is_local(node.inode)
 
 
 def _height(directory: Directory | None) -> int:

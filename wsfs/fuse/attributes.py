@@ -36,7 +36,8 @@ def entry_attributes(attributes: Attributes) -> pyfuse3.EntryAttributes:
         entry.attr_timeout = 0
         entry.entry_timeout = LASTING
     else:
-        entry.attr_timeout = entry.entry_timeout = LASTING if attributes.lasting else PENDING
+        entry.entry_timeout = LASTING if attributes.lasting else PENDING
+        entry.attr_timeout = min(entry.entry_timeout, attributes.seconds)
     return entry
 
 

@@ -21,11 +21,12 @@ from wsfs.api.pacing import Lane
 from wsfs.drive import errors
 from wsfs.drive.extended import PINS, ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
-from wsfs.drive.handles import ControlHandle, DirectoryHandle, FileHandle, SpooledHandle
+from wsfs.drive.handles import AttachmentHandle, ControlHandle, DirectoryHandle, FileHandle, spooled_of
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
 from wsfs.fuse.callers import Lanes, is_being_killed, is_glance
 from wsfs.fuse.errno import errno_of
+from wsfs.fuse.interrupts import interruptible
 from wsfs.fuse.notify import Notifier
 from wsfs.tree.nodes import File, Node
 
@@ -74,6 +75,14 @@ def _text(name: bytes) -> str:
 
 
 _lanes = Lanes()
+
+
+def _pid_of(handle: FileHandle) -> int:
+    """The process that opened it; 0 where that isn't known."""
+    spooled = spooled_of(handle)
+    if spooled is not None:
+        return spooled.pid
+    return handle.pid if isinstance(handle, AttachmentHandle) else 0
 
 
 def _caller(ctx: pyfuse3.RequestContext) -> Caller:
@@ -166,7 +175,8 @@ class Operations(pyfuse3.Operations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
-        await self._namespace.set_attributes(
+        change = functools.partial(
+            self._namespace.set_attributes,
             inode,
             size=attr.st_size if fields.update_size else None,
             mode=attr.st_mode if fields.update_mode else None,
@@ -175,6 +185,11 @@ class Operations(pyfuse3.Operations):
             atime_ns=attr.st_atime_ns if fields.update_atime else None,
             mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
         )
+        if fields.update_size:  # which may have to fetch an attachment
+            async with interruptible(ctx.pid):
+                await change()
+        else:
+            await change()
         return self._entry(self._drive.node(inode))
 
     # Directories
@@ -279,21 +294,18 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        write = bool(flags & (_WRITING | os.O_TRUNC))
         caller = _caller(ctx)
-        if is_glance(flags, ctx.pid):
-            caller = dataclasses.replace(caller, lane=Lane.BACKGROUND, glance=True)
-        handle = self._drive.open(inode, caller, write=write)
-        if flags & os.O_TRUNC:
-            try:
-                await self._namespace.set_attributes(inode, size=0)
-            except BaseException:
-                # It may be empty by now, and nobody will write into it: it mustn't count as a finished file.
-                await self._drive.abandon(handle)
-                raise
-        return self._info(
-            handle, live=isinstance(handle, ControlHandle), keep=not isinstance(handle, SpooledHandle)
-        )
+        if flags & (_WRITING | os.O_TRUNC):
+            readable = flags & os.O_ACCMODE == os.O_RDWR
+            async with interruptible(ctx.pid):
+                handle = await self._namespace.open(
+                    inode, caller, readable=readable, truncate=bool(flags & os.O_TRUNC)
+                )
+        else:
+            if is_glance(flags, ctx.pid):
+                caller = dataclasses.replace(caller, lane=Lane.BACKGROUND, glance=True)
+            handle = self._drive.open(inode, caller)
+        return self._info(handle, live=isinstance(handle, ControlHandle), keep=spooled_of(handle) is None)
 
     @guarded
     async def create(
@@ -319,14 +331,15 @@ class Operations(pyfuse3.Operations):
         handle = self._file(fh)
         done = self._namespace.write_now(handle, off, buf)
         if done is None:
-            done = await self._namespace.write(handle, off, buf)
+            async with interruptible(_pid_of(handle)):
+                done = await self._namespace.write(handle, off, buf)
         return done
 
     @guarded
     async def flush(self, fh: int) -> None:
         handle = self._file(fh)
-        if isinstance(handle, SpooledHandle):
-            await self._namespace.flush(handle, killed=is_being_killed(handle.spooled.pid))
+        if spooled_of(handle) is not None:
+            await self._namespace.flush(handle, killed=is_being_killed(_pid_of(handle)))
 
     @guarded
     async def fsync(self, fh: int, datasync: bool) -> None:
@@ -336,7 +349,7 @@ class Operations(pyfuse3.Operations):
     async def release(self, fh: int) -> None:
         handle = self._file(fh)
         del self._files[fh]
-        await self._drive.release(handle)
+        await self._namespace.release(handle)
 
     # Extended attributes: user.* is served, all else refused at once, since it is asked for at every write.
 
@@ -353,14 +366,14 @@ class Operations(pyfuse3.Operations):
 
     @guarded
     async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: pyfuse3.RequestContext) -> None:
-        if name not in _PINS:
+        if not name.startswith(_USER) and name not in _PINS:
             raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         await self._extended.set(inode, _text(name), value)
 
     @guarded
     async def removexattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
-        if name not in _PINS:
-            raise pyfuse3.FUSEError(errno.ENODATA if name.startswith(_USER) else errno.EOPNOTSUPP)
+        if not name.startswith(_USER) and name not in _PINS:
+            raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
         await self._extended.remove(inode, _text(name))
 
     # The whole

@@ -207,6 +207,40 @@ class Tree(Placing):
         self._settle()
         return inode
 
+    def part_file(self, inode: int, other: int, home: int, name: str) -> File:
+        """Turn the attachment at `inode` into the pending file `name` of the directory at `home`, in one step.
+
+        The attachment itself goes on at `other`, a new inode, where it was. Returns it.
+        """
+        node = self.by_inode[inode]
+        assert isinstance(node, File)
+        assert node.kind is Kind.ATTACHMENT
+        old = File(other, Kind.ATTACHMENT, node.id, node.title, size=node.size, stamp_ns=node.stamp_ns)
+        old.owner, old.author, old.hidden = node.owner, node.author, node.hidden
+        old.date_ns, old.kept_ns = node.date_ns, node.kept_ns
+        directory = node.parent
+        assert directory is not None
+        self.attachments[old.id] = old
+        self._enter(old)
+        self._place(old, directory)
+        node.kind, node.id, node.title = Kind.LOCAL_FILE, 0, name
+        node.owner = node.date_ns = node.kept_ns = None
+        node.author, node.hidden = "", False
+        self._homes.put(node, home)
+        self._bring_home(node)
+        self._stale.add(directory)
+        self._changes.inodes.add(inode)
+        self._settle()
+        return old
+
+    def hide(self, node: Node, *, hidden: bool = True) -> None:
+        """Don't list `node` for now, though nobody else gets its name (or list it again, with hidden=False)."""
+        if node.hidden != hidden:
+            node.hidden = hidden
+            if node.parent is not None:
+                self._stale.add(node.parent)
+            self._settle()
+
     def adopt_directory(
         self, inode: int, owner: Owner, project_id: int, parent_task: int, title: str
     ) -> None:

@@ -62,10 +62,11 @@ class Node:
 
     `title` is what the service (or the user, for local nodes) calls it, `name` what its directory does.
     `stamp_ns` is its own date. `parent` is None for the root and for what has been taken out of the tree. What is
-    `veiled` isn't listed: a pending node shows in its stead.
+    `veiled` isn't listed: a pending node shows in its stead. What is `hidden` isn't listed either, but keeps its name
+    from others, until it shows again.
     """
 
-    __slots__ = ("author", "id", "inode", "kind", "name", "parent", "stamp_ns", "title", "veiled")
+    __slots__ = ("author", "hidden", "id", "inode", "kind", "name", "parent", "stamp_ns", "title", "veiled")
 
     def __init__(self, inode: int, kind: Kind, id: int, title: str, stamp_ns: int = 0) -> None:
         self.inode = inode
@@ -77,6 +78,7 @@ class Node:
         self.stamp_ns = stamp_ns
         self.author = ""
         self.veiled = False
+        self.hidden = False
 
     def __repr__(self) -> str:
         return f"<{self.kind.name} {self.inode} {self.name!r}>"
@@ -178,7 +180,11 @@ class Directory(Node):
             taken = DONE_NAME in names
             names[with_id(DONE_NAME, self.id, is_directory=True) if taken else DONE_NAME] = self.done
         for inode, name in assign(candidates, self.reserved.union(names)).items():
-            names[name] = self.members[inode]
+            node = self.members[inode]
+            if node.hidden:
+                node.name = name
+            else:
+                names[name] = node
         for name, node in names.items():
             node.name = name
         self._names = names

@@ -103,6 +103,14 @@ class Contents:
         with translating("a file of the upload spool can't be opened"):
             return os.open(self.path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
 
+    def append(self, descriptor: int, data: bytes) -> None:
+        """Write all of `data` at the descriptor's place."""
+        self.need_room(len(data))
+        with translating("a file can't be copied into the upload spool"):
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+
     def make_safe(self, descriptor: int) -> tuple[int, int]:
         """Bring the content to the disk; returns its stamp and its size."""
         with translating("a file of the upload spool can't be brought to the disk"):

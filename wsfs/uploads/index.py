@@ -55,6 +55,7 @@ class Index:
         self.on_activity: Callable[[], None] = lambda: None
         self._writable_for = writable_for
         self._children: dict[int, dict[str, int]] = {}
+        self._going: dict[int, trio.Event] = {}
         self._next_inode = FIRST_LOCAL_INODE
         self._reserved = FIRST_LOCAL_INODE
 
@@ -87,8 +88,13 @@ class Index:
 
     def sent_lately(self, parent: int, name: str) -> bool:
         """Whether a file of this name was uploaded from here a short while ago, so that it is still writable."""
+        return self.writable_for(parent, name) > 0
+
+    def writable_for(self, parent: int, name: str) -> float:
+        """For how many seconds a file of this name, uploaded from here a short while ago, is still writable; or 0."""
         sent_at = self.recent.get((parent, name))
-        return sent_at is not None and 0 <= self.clock() - sent_at < self._writable_for
+        age = -1.0 if sent_at is None else self.clock() - sent_at
+        return max(0.0, self._writable_for - age) if age >= 0 else 0.0
 
     def _new_inode(self) -> int:
         if self._next_inode == self._reserved:
@@ -97,6 +103,22 @@ class Index:
             self.journal.post(rows.put_meta("next_inode", self._reserved))
         self._next_inode += 1
         return self._next_inode - 1
+
+    async def reserve_inode(self) -> int:
+        """A number for a node that isn't the spool's; it is given out once, whatever crashes after this returned."""
+        inode = self._new_inode()
+        await self.journal.commit()
+        return inode
+
+    def going(self, inode: int) -> None:
+        """The node of that inode has been taken by the drive; its row is still to go."""
+        self._going[inode] = trio.Event()
+
+    def gone(self, inode: int) -> None:
+        """Its row is gone, or won't go in this run: another node may have the inode."""
+        event = self._going.pop(inode, None)
+        if event is not None:
+            event.set()
 
     def _add(self, node: Spooled) -> None:
         self.nodes[node.inode] = node

@@ -40,6 +40,10 @@ create table if not exists batches (
     directory integer, is_drop integer not null, known text not null, result integer);
 create table if not exists recent (
     parent integer not null, name text not null, sent_at real not null, primary key (parent, name));
+create table if not exists xattrs (
+    inode integer not null, name text not null, value blob not null, primary key (inode, name));
+create trigger if not exists xattrs_go after delete on nodes
+    begin delete from xattrs where inode = old.inode; end;
 create table if not exists meta (key text primary key, value integer not null);
 """
 
@@ -87,6 +91,16 @@ def put_recent(parent: int, name: str, sent_at: float) -> Operation:
 def delete_recent(before: float) -> Operation:
     """Forget the uploads before that moment (unix seconds)."""
     return "delete from recent where sent_at < ?", (before,)
+
+
+def put_xattr(inode: int, name: str, value: bytes) -> Operation:
+    """Write an extended attribute of a node; it goes with the node's row."""
+    return "insert or replace into xattrs values (?, ?, ?)", (inode, name, value)
+
+
+def delete_xattr(inode: int, name: str) -> Operation:
+    """Remove an extended attribute of a node."""
+    return "delete from xattrs where inode = ? and name = ?", (inode, name)
 
 
 def put_meta(key: str, value: int) -> Operation:
@@ -235,12 +249,15 @@ def _translated(error: Exception) -> UploadError:
 
 def _read(database: sqlite3.Connection) -> Stored:
     nodes = []
+    xattrs: dict[int, dict[str, bytes]] = {}
+    for inode, name, value in database.execute("select inode, name, value from xattrs order by rowid"):
+        xattrs.setdefault(inode, {})[name] = value
     for row in database.execute(f"select {', '.join(NODE_COLUMNS)} from nodes order by inode"):
         fields = dict(zip(NODE_COLUMNS, row, strict=True))
         for flag in ("is_dir", "closed", "uncertain", "shadow", "released"):
             fields[flag] = bool(fields[flag])
         fields["state"] = State(fields["state"])
-        nodes.append(Spooled(**fields))
+        nodes.append(Spooled(**fields, xattrs=xattrs.get(fields["inode"], {})))
     batches = [
         BatchRecord(
             id=row[0],

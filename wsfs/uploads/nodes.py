@@ -29,6 +29,7 @@ class Spooled:
 
     `content` is the name of its content file; `content_stamp` that file's mtime when its bytes were last made
     safe; `closed`, that every descriptor that wrote has been closed since. `batch` is the batch that took it.
+    `xattrs` are the extended attributes that programs gave it; they have a table of their own.
     """
 
     inode: int
@@ -54,6 +55,7 @@ class Spooled:
     batch: int | None = None
     created_at: float = 0.0
     changed_at: float = 0.0
+    xattrs: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
     # What only the running process knows.
     born: float = 0.0

@@ -139,6 +139,7 @@ class Outbox:
         now = self._spool.clock()
         for node in gone:
             self._spool.leave(node)
+            self._spool.going(node.inode)
             operations.append(rows.put_node(node))
             if not node.is_dir:
                 self._spool.recent[node.parent, node.name] = now
@@ -146,9 +147,13 @@ class Outbox:
         if not self._spool.members(record.id):
             self._spool.batches.pop(record.id, None)
             operations.append(rows.delete_batch(record.id))
-        await remembered()
-        await self._spool.journal.commit(*operations)
-        await self._clean(gone)
+        try:
+            await remembered()
+            await self._spool.journal.commit(*operations)
+            await self._clean(gone)
+        finally:
+            for node in gone:
+                self._spool.gone(node.inode)
 
     async def _clean(self, nodes: Iterable[Spooled]) -> None:
         """Remove the contents and rows of what is dropped."""

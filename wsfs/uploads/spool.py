@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -18,10 +18,12 @@ from wsfs.uploads.contents import translating
 from wsfs.uploads.errors import (
     IsADirectory,
     NameTaken,
+    NoSpace,
     NoSuchNode,
     NotADirectory,
     NotAllowed,
     NotEmpty,
+    SpoolBroken,
     SpoolInUse,
 )
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
@@ -29,6 +31,9 @@ from wsfs.uploads.noise import is_noise, is_noise_directory, is_refused_director
 from wsfs.uploads.openfiles import OpenFiles
 from wsfs.uploads.recovery import recover
 from wsfs.uploads.states import IN_FLIGHT, Event, State, after
+
+XATTRS_MOST = 1 << 16
+"""Bytes of extended attributes, names and values, that one node may have; a list of names can't be longer."""
 
 
 class Spool(OpenFiles):
@@ -104,20 +109,14 @@ class Spool(OpenFiles):
 
     # Making
 
-    async def create(
-        self, parent: int, name: str, mode: int, uid: int, gid: int, *, content: Path | None = None
-    ) -> Spooled:
+    async def create(self, parent: int, name: str, mode: int, uid: int, gid: int) -> Spooled:
         """Make an empty file, on disk when this returns; it is OPEN, so that its maker opens and closes it.
-
-        With `content` it begins as a copy of that file.
 
         Errors: NameTaken, NotADirectory, NoSpace.
         """
         node = self._new(parent, name, mode, uid, gid, is_dir=False)
         try:
             node.content_stamp = await trio.to_thread.run_sync(self.contents.make, node.content)
-            if content is not None:
-                await trio.to_thread.run_sync(self._fill, node, content)
             await self.journal.commit(rows.put_node(node))
         except BaseException:
             with trio.CancelScope(shield=True):
@@ -125,6 +124,84 @@ class Spool(OpenFiles):
             raise
         self.on_activity()
         return node
+
+    async def create_version(
+        self,
+        inode: int,
+        parent: int,
+        name: str,
+        mode: int,
+        uid: int,
+        gid: int,
+        *,
+        content: str | None = None,
+        stamp_ns: int | None = None,
+    ) -> Spooled:
+        """Make a file at an inode that an attachment had so far, its next version; on disk when this returns.
+
+        `content` is what `receive` gave, None: it is empty. It is OPEN, as with `create`. Where the last node of
+        that inode is still about to go, waits for that.
+
+        Errors: NameTaken, NoSpace.
+        """
+        going = self._going.get(inode)
+        if going is not None:
+            await going.wait()
+        if inode in self.nodes:
+            raise NameTaken(f"{name} is being written already")
+        node = self._new(parent, name, mode, uid, gid, is_dir=False, inode=inode)
+        node.content = content or self._content_name(inode)
+        if stamp_ns is not None:
+            node.mtime_ns = node.atime_ns = stamp_ns
+        try:
+            if content is None:
+                node.content_stamp = await trio.to_thread.run_sync(self.contents.make, node.content)
+            else:
+                found = await trio.to_thread.run_sync(self.contents.stamp, content)
+                if found is None:
+                    raise NoSuchNode(f"the content of {name} is gone")
+                node.content_stamp, node.size = found
+            await self.journal.commit(rows.put_node(node))
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._unmake(node)
+            raise
+        self.on_activity()
+        return node
+
+    async def receive(self, inode: int, size: int, read: Callable[[int, int], Awaitable[bytes]]) -> str:
+        """Take in a content of `size` bytes for `create_version`, by `read(offset, length)`; returns its name.
+
+        A start removes it, and so does `throw_away`, unless it became a version's. Errors: NoSpace, SpoolBroken,
+        and what `read` raises; then nothing is left.
+        """
+        name = self._content_name(inode)
+        try:
+            await trio.to_thread.run_sync(self.contents.make, name)
+            descriptor = await trio.to_thread.run_sync(self.contents.open, name)
+            try:
+                offset = 0
+                while offset < size:
+                    piece = await read(offset, min(1 << 20, size - offset))
+                    if not piece:
+                        raise SpoolBroken(f"only {offset:,} of {size:,} bytes came")
+                    await trio.to_thread.run_sync(self.contents.append, descriptor, piece)
+                    offset += len(piece)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self.throw_away(name)
+            raise
+        return name
+
+    async def throw_away(self, content: str) -> None:
+        """Remove what `receive` took in."""
+        await trio.to_thread.run_sync(self.contents.remove, content)
+
+    def _content_name(self, inode: int) -> str:
+        # With a number of its own: the file of an earlier node of this inode may still be there.
+        return f"{inode}.{self._new_inode()}"
 
     async def mkdir(self, parent: int, name: str, mode: int, uid: int, gid: int) -> Spooled:
         """Make a directory, on disk when this returns.
@@ -144,11 +221,14 @@ class Spool(OpenFiles):
         self.on_activity()
         return node
 
-    def _new(self, parent: int, name: str, mode: int, uid: int, gid: int, *, is_dir: bool) -> Spooled:
+    def _new(
+        self, parent: int, name: str, mode: int, uid: int, gid: int, *, is_dir: bool, inode: int | None = None
+    ) -> Spooled:
         self._check_directory(parent)
         if self.child(parent, name) is not None:
             raise NameTaken(f"there is a {name} already")
-        inode = self._new_inode()
+        if inode is None:
+            inode = self._new_inode()
         wall, now = self.clock(), trio.current_time()
         stamp = int(wall * 1e9)
         node = Spooled(
@@ -183,19 +263,6 @@ class Spool(OpenFiles):
         if node.content:
             await trio.to_thread.run_sync(self.contents.remove, node.content)
 
-    def _fill(self, node: Spooled, content: Path) -> None:
-        descriptor = self.contents.open(node.content)
-        try:
-            with translating("a file can't be copied into the upload spool"), content.open("rb") as source:
-                while piece := source.read(1 << 20):
-                    self.contents.need_room(len(piece))
-                    view = memoryview(piece)
-                    while view:
-                        view = view[os.write(descriptor, view) :]
-            node.content_stamp, node.size = self.contents.make_safe(descriptor)
-        finally:
-            os.close(descriptor)
-
     # Changing what is there
 
     async def set_attributes(
@@ -221,6 +288,35 @@ class Spool(OpenFiles):
         if inode in self.nodes:
             self.journal.post(rows.put_node(node))
         await trio.lowlevel.checkpoint()
+
+    async def set_xattr(self, inode: int, name: str, value: bytes) -> None:
+        """Keep an extended attribute, as long as the node is in the spool; on disk when this returns.
+
+        Errors: NoSuchNode; NoSpace where a node's names and values would be more than `XATTRS_MOST` bytes.
+        """
+        node = self._existing(inode)
+        others = sum(len(key.encode()) + len(held) for key, held in node.xattrs.items() if key != name)
+        if others + len(name.encode()) + len(value) > XATTRS_MOST:
+            raise NoSpace(
+                f"{node.name} has extended attributes of {XATTRS_MOST:,} bytes, and can't have more"
+            )
+        node.xattrs[name] = value
+        node.ctime_ns = int(self.clock() * 1e9)
+        if inode in self.nodes:
+            await self.journal.commit(rows.put_xattr(inode, name, value), rows.put_node(node))
+
+    async def remove_xattr(self, inode: int, name: str) -> bool:
+        """Forget an extended attribute, and whether there was one; on disk when this returns.
+
+        Errors: NoSuchNode.
+        """
+        node = self._existing(inode)
+        if node.xattrs.pop(name, None) is None:
+            return False
+        node.ctime_ns = int(self.clock() * 1e9)
+        if inode in self.nodes:
+            await self.journal.commit(rows.delete_xattr(inode, name), rows.put_node(node))
+        return True
 
     async def rename(self, inode: int, new_parent: int, new_name: str, *, replace: bool = True) -> None:
         """Give a node another name or directory, over what is there unless `replace` is false.
