@@ -216,9 +216,10 @@ class Wsfs(System):
 
 
 class Nginx:
-    """nginx as a read-only WebDAV server of a directory; the files in `stalled` come at a byte a second."""
+    """nginx as a WebDAV server of a directory, read-only unless `writable`; the files in `stalled` come at a byte a
+    second."""
 
-    def __init__(self, scratch: Path, source: Path) -> None:
+    def __init__(self, scratch: Path, source: Path, *, writable: bool = False) -> None:
         self.port = free_port()
         self._directory = scratch / "nginx"
         self._directory.mkdir()
@@ -228,6 +229,7 @@ class Nginx:
             f"{kind}_temp_path {self._directory}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        methods = "dav_methods PUT DELETE MKCOL COPY MOVE; client_max_body_size 0;" if writable else ""
         self._configuration = self._directory / "nginx.conf"
         self._configuration.write_text(
             f"""{f"load_module {module};" if module else ""}
@@ -239,7 +241,7 @@ class Nginx:
                 server {{
                     listen 127.0.0.1:{self.port};
                     root {source};
-                    dav_ext_methods PROPFIND OPTIONS;
+                    dav_ext_methods PROPFIND OPTIONS; {methods}
                     location /stalled/ {{ limit_rate $crawling; dav_ext_methods PROPFIND OPTIONS; }}
                 }}
             }}
