@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 SUCCESSION_SECONDS = 45.0
 """For a process that is asked to leave off: a post that is under way gets its grace."""
+PASSING_SECONDS = 1.0
+"""For one that says nothing of itself: most often it is just going."""
 
 
 def run(settings: Settings, ready: Callable[[], None], supervisor: Supervisor | None = None) -> None:
@@ -100,16 +102,21 @@ def exclusive(directory: Path, option: str) -> Iterator[None]:
 
 def _lock(descriptor: int, directory: Path) -> None:
     """Take the lock of a directory; OSError when a mount that lives has it, or one doesn't come to its end."""
-    until = time.monotonic() + SUCCESSION_SECONDS
+    begun = time.monotonic()
     asked = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = succession.holder(directory)
-            if holder is None or not holder.ending or time.monotonic() > until:
+            waited = time.monotonic() - begun
+            if holder is None:  # one that takes its note away as it goes, or none of ours
+                patience = SUCCESSION_SECONDS if asked else PASSING_SECONDS
+            else:
+                patience = SUCCESSION_SECONDS if holder.ending else 0.0
+            if waited >= patience:
                 raise
-            if not asked:
+            if holder is not None and not asked:
                 log.info("Process %d is still sending what was pending; it is asked to leave off", holder.pid)
                 succession.hurry(holder)
                 asked = True
