@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,14 @@ class FakeControls:
 
     async def send(self, path: str) -> dict[str, Any]:
         return {"sent": path}
+
+    async def retry(self, inodes: Collection[int]) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return {"retried": list(inodes)}
+
+    async def discard(self, inodes: Collection[int]) -> dict[str, Any]:
+        await trio.lowlevel.checkpoint()
+        return {"discarded": list(inodes)}
 
     async def refresh(self, path: str | None) -> dict[str, Any]:
         await trio.lowlevel.checkpoint()

@@ -12,14 +12,15 @@ ROOT = Path(__file__).resolve().parent.parent / "wsfs"
 
 # What each part may import of wsfs besides itself. What is not named here may import nothing.
 MAY_IMPORT = {
-    "cli": {"mount", "config", "control", "mountinfo", "api", "secrets", "service"},
+    "cli": {"mount", "config", "control", "desktop", "doctor", "mountinfo", "api", "secrets", "service"},
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
-        *("commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
+        *("commands", "upload_commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
         "service",
     },
-    "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control"},
+    "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control", "upload_commands"},
+    "upload_commands": {"drive", "tree", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},
     "drive": {"tree", "catalog", "content", "uploads", "api"},
     "catalog": {"api"},
@@ -30,6 +31,8 @@ MAY_IMPORT = {
     "renewal": {"api", "secrets"},
     "secrets": {"api"},
     "service": set(),
+    "desktop": set(),  # a part of it runs in file managers, by another Python
+    "doctor": {"config", "control", "mountinfo", "api", "secrets"},
     "__main__": {"cli"},
 }
 # Libraries that one part alone, or two, may know.

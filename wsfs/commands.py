@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import trio
@@ -26,11 +26,8 @@ from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.drive.request_log import RequestLog
 from wsfs.tree.inodes import Kind
-from wsfs.tree.nodes import Directory, Node, Owner
-from wsfs.uploads.sender import Sender
-
-#: Seconds between two lines of progress.
-PROGRESS_EVERY = 0.2
+from wsfs.tree.nodes import Node, Owner
+from wsfs.upload_commands import PROGRESS_EVERY, UploadCommands
 
 
 class Commands:
@@ -43,7 +40,7 @@ class Commands:
         self,
         drive: Drive,
         catalog: Catalog,
-        sender: Sender,
+        uploads: UploadCommands,
         content: Content,
         pins: Pins,
         pinning: Pinning,
@@ -58,7 +55,7 @@ class Commands:
     ) -> None:
         self._drive = drive
         self._catalog = catalog
-        self._sender = sender
+        self._uploads = uploads
         self._content = content
         self._pins = pins
         self._pinning = pinning
@@ -72,7 +69,6 @@ class Commands:
 
     def status(self) -> dict[str, Any]:
         """How the mount is: JSON-able, times as ISO 8601, sizes in bytes."""
-        sending = self._sender.status()
         lower = self._pacer.lower_rate
         lane, seconds = self._pacer.next_turn()
         return {
@@ -91,49 +87,15 @@ class Commands:
                 "held_for": round(self._pacer.held_for(), 1),
             },
             "cache": {**self._content.status(), "to_be_fetched": self._pins.missing()},
-            "uploads": self._uploads_now(sending),
+            "uploads": self._uploads.summary(),
             "troubles": [
                 {**dataclasses.asdict(one), "time": _moment(one.time)} for one in self._requests.troubles()
             ],
         }
 
-    def _uploads_now(self, sending: dict[str, Any]) -> dict[str, Any]:
-        """How far the uploads are; `current` are the files whose bytes are leaving, each with its path in the mount."""
-        told = ("state", "message", "again_in", "files", "bytes", "bytes_done", "bytes_left", "speed", "counts")
-        current = [
-            {
-                "path": f"{self._place(file['root'])}/{file['path']}",
-                "size": file["size"],
-                "bytes_done": file["bytes_done"],
-            }
-            for file in sending["current"]
-        ]
-        return {**{key: sending[key] for key in told}, "attention": sending["attention"], "current": current}
-
-    def _place(self, inode: int) -> str:
-        """The path of a directory of the server; what isn't known (any more) is named all the same."""
-        node = self._drive.tree.get(inode)
-        return node.path().rstrip("/") if node is not None else f"(inode {inode})"
-
     def uploads(self) -> dict[str, Any]:
-        """What has not reached the server: `files`, each with its path in the mount, state, size and reason."""
-        status = self._sender.status()
-        files = []
-        for place in status["destinations"]:
-            base = self._place(place["inode"])
-            for file in [*place["directories"], *place["files"]]:
-                state = "held" if file["held"] and file["state"] == "settling" else file["state"]
-                if file in place["directories"] and state == "settling":
-                    continue
-                files.append(
-                    {
-                        "path": f"{base}/{file['path']}",
-                        "state": state,
-                        "size": file["size"],
-                        "reason": file["reason"],
-                    }
-                )
-        return {"state": status["state"], "message": status["message"], "files": files}
+        """What has not reached the server; see UploadCommands.listing."""
+        return self._uploads.listing()
 
     def status_text(self) -> bytes:
         """`/.wsfs/status.json`."""
@@ -146,53 +108,20 @@ class Commands:
     async def flush(
         self, path: str | None, progress: Callable[[dict[str, Any]], Awaitable[None]]
     ) -> dict[str, Any]:
-        """Send what is pending at `path` (None: everywhere) now, and wait. Raises ControlError."""
-        scope = None if path is None else self._scope(path)
-        latest: dict[str, Any] = {}
-        result: dict[str, Any] = {}
-
-        def note(files_done: int, files: int, bytes_done: int, bytes_: int, requests_left: int) -> None:
-            latest.update(
-                files_done=files_done,
-                files=files,
-                bytes_done=bytes_done,
-                bytes=bytes_,
-                requests_left=requests_left,
-            )
-
-        async def tell() -> None:
-            while True:
-                await trio.sleep(PROGRESS_EVERY)
-                if latest:
-                    await progress(dict(latest))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(tell)
-            flushed = await self._sender.flush(scope, note)
-            left = [
-                {"path": self._drive.path(inode), "state": state, "reason": reason}
-                for state, those in (("quarantined", flushed.refused), ("held", flushed.held))
-                for inode, reason in those.items()
-            ]
-            left += self._kept_back(scope, {*flushed.refused, *flushed.held})
-            result = {"sent": flushed.sent, "left": left}
-            nursery.cancel_scope.cancel()
-        return result
-
-    def _kept_back(self, scope: set[int] | None, told: set[int]) -> list[dict[str, Any]]:
-        """What a flush has nothing to wait for, and yet isn't on the server: refused or interrupted before."""
-        return [
-            {"path": self._drive.path(file["inode"]), "state": file["state"], "reason": file["reason"]}
-            for place in self._sender.status()["destinations"]
-            for file in place["files"]
-            if file["state"] in ("quarantined", "interrupted")
-            and file["inode"] not in told
-            and (scope is None or not scope.isdisjoint((file["inode"], file["parent"])))
-        ]
+        """Send what is pending at `path` (None: everywhere) now, and wait; see UploadCommands.flush."""
+        return await self._uploads.flush(path, progress)
 
     async def send(self, path: str) -> dict[str, Any]:
         """Let go what is held back at `path`. Raises ControlError."""
-        return {"files": await self._sender.release(self._scope(path))}
+        return await self._uploads.send(path)
+
+    async def retry(self, inodes: Collection[int]) -> dict[str, Any]:
+        """Send again what is interrupted or quarantined of these. Raises ControlError."""
+        return await self._uploads.retry(inodes)
+
+    async def discard(self, inodes: Collection[int]) -> dict[str, Any]:
+        """Delete these for good; see UploadCommands.discard."""
+        return await self._uploads.discard(inodes)
 
     async def refresh(self, path: str | None) -> dict[str, Any]:
         """Ask the service anew for `path` (None: everything). Raises ControlError, ApiError."""
@@ -302,17 +231,6 @@ class Commands:
             return self._drive.find(path)
         except NoSuchName as error:
             raise ControlError(str(error)) from error
-
-    def _scope(self, path: str) -> set[int]:
-        """The inodes of the node at `path` and of every directory below it."""
-        inodes: set[int] = set()
-        ahead = [self._find(path)]
-        while ahead:
-            node = ahead.pop()
-            inodes.add(node.inode)
-            if isinstance(node, Directory):
-                ahead += [one for one in node if isinstance(one, Directory)]
-        return inodes
 
     def _owner(self, node: Node) -> Owner:
         """The project or task that `node` is, or lies in."""

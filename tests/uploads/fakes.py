@@ -250,6 +250,9 @@ class FakeDrive:
     def destination(self, parent_inode: int) -> Destination | None:
         return self.places.get(parent_inode)
 
+    def place(self, parent_inode: int) -> str | None:
+        return f"/{parent_inode}" if parent_inode in self.places else None
+
     def known_files(self, task_id: int) -> frozenset[int] | None:
         return self.known.get(task_id)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.conftest import ExpectedWarnings
 from wsfs.api import errors as api
+from wsfs.uploads.draining import Drained
 from wsfs.uploads.hooks import ProjectDestination, TaskDestination
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
+from wsfs.uploads.verdict import refused_sentence
 
 from .fakes import OTHER_TASK, PROJECT, PROJECT_ID, ROOT, TASK, TASK_ID, World, quiet, state
 
@@ -329,21 +333,75 @@ async def test_a_flush_waits_until_all_is_sent(world: World, mock_clock: MockClo
         await world.write(TASK, "empty", b"")
         folder = await world.spool.mkdir(PROJECT, "Plans", 0o755, 0, 0)
         await world.write(folder.inode, "b", b"123")
-        seen: list[tuple[int, int, int, int, int]] = []
+        seen: list[Drained] = []
         start = trio.current_time()
         async with trio.open_nursery() as nursery:
 
             async def flush() -> None:
-                flushed = await world.sender.flush(None, lambda *numbers: seen.append(numbers))
+                flushed = await world.sender.flush(None, seen.append)
                 assert (flushed.sent, flushed.refused, flushed.held) == (3, {}, {})
 
             nursery.start_soon(flush)
             await world.wait(2)
         assert trio.current_time() - start == pytest.approx(2)
         assert len(world.service.posts) == 2
-        assert seen[0][:4] == (0, 3, 0, 8)
-        assert seen[-1] == (3, 3, 8, 8, 0)
-        assert [one[0] for one in seen] == sorted(one[0] for one in seen)
+        assert seen[0] == Drained(0, 3, 0, 8, requests_left=4)
+        assert seen[-1] == Drained(3, 3, 8, 8, requests_left=0)
+        assert [one.files_done for one in seen] == sorted(one.files_done for one in seen)
+
+
+async def test_a_flush_tells_how_far_one_large_file_is(world: World, mock_clock: MockClock) -> None:
+    world.service.hold = hold = trio.Event()
+    async with world.running():
+        node = await world.write(TASK, "large.bin", b"x" * 1000)
+        seen: list[Drained] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(world.sender.flush, None, seen.append)
+            await world.wait(1)
+            [attachment] = world.service.attachments
+            for done in (250, 500, 750):
+                attachment.taken(done)
+                await world.wait(1)
+                assert (seen[-1].bytes_done, seen[-1].bytes, seen[-1].files_done) == (done, 1000, 0)
+                assert seen[-1].current == (node.inode,)
+            assert seen[-1].speed == pytest.approx(250, rel=0.1)
+            hold.set()
+        assert (seen[-1].files_done, seen[-1].bytes_done) == (1, 1000)
+
+
+async def test_a_flush_says_why_nothing_goes_and_when_it_is_tried_again(
+    world: World, mock_clock: MockClock
+) -> None:
+    world.service.fail("get_files", *[api.Unreachable()] * 3)
+    async with world.running():
+        await world.write(TASK, "a")
+        seen: list[Drained] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(world.sender.flush, None, seen.append)
+            await world.wait(0.5)
+            assert seen[-1].message == "Worksection can't be reached"
+            assert seen[-1].again_in is not None
+            assert 0 < seen[-1].again_in <= world.options.retry_first
+            status = world.sender.status()
+            assert (status["state"], status["message"]) == ("trying again", "Worksection can't be reached")
+            assert 0 < status["again_in"] <= world.options.retry_first
+            await world.wait(30)
+        last = dataclasses.replace(seen[-1], requests_left=0)
+        assert last == Drained(1, 1, 7, 7, requests_left=0)
+        assert world.sender.status()["again_in"] is None
+
+
+async def test_the_network_may_be_away_for_a_day(world: World, mock_clock: MockClock) -> None:
+    world.service.fail("get_files", *[api.Unreachable()] * 10_000)
+    async with world.running():
+        await world.write(TASK, "a")
+        await world.wait(24 * 3600)
+        tries = world.service.requests.count("get_files")
+        # Never more than five minutes apart, never all at one moment, and never many.
+        assert 24 * 12 <= tries <= 2 * 24 * 12 + 10
+        world.service.failures.clear()
+        await world.wait(world.options.retry_most + 1)
+        assert world.service.posts == [("post_comment", "a", ("a",))]
 
 
 async def test_a_flush_of_one_place_leaves_the_others(world: World, mock_clock: MockClock) -> None:
@@ -481,7 +539,7 @@ async def test_a_refusal_for_good_quarantines(
         nodes = [await world.write(TASK, "a"), await world.write(TASK, "b")]
         await world.wait(600)
         assert [(state(node), node.error, node.uncertain) for node in nodes] == [
-            (State.QUARANTINED, str(error), False)
+            (State.QUARANTINED, refused_sentence(error), False)
         ] * 2
         assert world.read(nodes[0]) == b"content"
         assert world.service.requests.count(action) == 1
@@ -491,7 +549,7 @@ async def test_a_refusal_for_good_quarantines(
     async with again.running():
         await again.wait(600)
         assert again.service.posts == []
-        assert again.spool.nodes[nodes[0].inode].error == str(error)
+        assert again.spool.nodes[nodes[0].inode].error == refused_sentence(error)
         await again.spool.rename(nodes[0].inode, OTHER_TASK, "a")
         await again.sender.release(nodes[1].inode)
         await again.wait(5)

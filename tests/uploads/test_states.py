@@ -238,6 +238,11 @@ async def retried_interrupted(world: World, box: Outbox) -> None:
     await world.spool.retry((await in_state(world, State.INTERRUPTED)).inode)
 
 
+@scenario((State.SETTLING, Event.HELD))
+async def held_back(world: World, box: Outbox) -> None:
+    await world.spool.hold((await world.write(TASK, "a")).inode, reason="not yet")
+
+
 @scenario((State.QUARANTINED, Event.RETRIED))
 async def retried_by_moving(world: World, box: Outbox) -> None:
     await world.spool.rename((await in_state(world, State.QUARANTINED)).inode, OTHER_TASK, "a")

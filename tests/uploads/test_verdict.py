@@ -46,4 +46,5 @@ def test_the_sentence_says_what_happened_and_what_to_do(kind: str) -> None:
     sentence = uncertain_sentence(record, str(api.OutcomeUnknown(api.ConnectionBroken())))
     assert "broke off" in sentence
     assert kind in sentence
-    assert "`wsfs uploads send`" in sentence
+    assert "`wsfs uploads retry`" in sentence
+    assert "`wsfs uploads discard`" in sentence

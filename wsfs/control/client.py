@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,17 @@ def call(
     *,
     within: str | None = None,
     after: int | None = None,
+    inodes: Sequence[int] | None = None,
     progress: Callable[[dict[str, Any]], None] = lambda state: None,
     silence: float = SILENCE,
 ) -> dict[str, Any]:
     """Send `command` to the socket `path`, blocking; its result.
 
-    `within` is the path in the mount that the command is about, `after` a count that it begins after. Raises
-    NotServed when nobody listens, ControlError with the mount's own sentence, and when it says nothing for
-    `silence` seconds or ends before its answer.
+    `within` is the path in the mount that the command is about, `inodes` what it is about, `after` a count that it
+    begins after. Raises NotServed when nobody listens, ControlError with the mount's own sentence, and when it says
+    nothing for `silence` seconds or ends before its answer.
     """
-    told = {"path": within, "after": after}
+    told = {"path": within, "after": after, "inodes": inodes}
     request = {"command": command} | {name: value for name, value in told.items() if value is not None}
     with connected(path, silence) as connection:
         try:

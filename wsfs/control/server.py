@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -51,6 +51,14 @@ class Controls(Protocol):
 
     async def send(self, path: str) -> dict[str, Any]:
         """Let go what is held back or quarantined at `path`."""
+        ...
+
+    async def retry(self, inodes: Collection[int]) -> dict[str, Any]:
+        """Send again what is interrupted or quarantined of these, by the inodes that `uploads` tells."""
+        ...
+
+    async def discard(self, inodes: Collection[int]) -> dict[str, Any]:
+        """Delete these for good, by the inodes that `uploads` tells; what can't be is `left`."""
         ...
 
     async def refresh(self, path: str | None) -> dict[str, Any]:
@@ -188,6 +196,10 @@ async def _answer(
                 return {"result": await controls.flush(path, progress)}
             case "send":
                 return {"result": await controls.send(str(path))}
+            case "retry":
+                return {"result": await controls.retry(_inodes(request))}
+            case "discard":
+                return {"result": await controls.discard(_inodes(request))}
             case "refresh":
                 return {"result": await controls.refresh(path)}
             case "pin":
@@ -216,6 +228,11 @@ async def _answer(
     except Exception:
         log.exception("The command %s (path %r) failed inside wsfs", command, path)
         return {"error": "something went wrong inside wsfs; its log has the details"}
+
+
+def _inodes(request: dict[str, Any]) -> list[int]:
+    inodes = request.get("inodes")
+    return [one for one in inodes if isinstance(one, int)] if isinstance(inodes, list) else []
 
 
 async def _read_request(stream: trio.SocketStream) -> dict[str, Any]:

@@ -18,6 +18,11 @@ from wsfs.uploads.noise import is_lock, is_noise, is_placeholder_directory, is_t
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
 
+GONE = (
+    "its directory isn't in Worksection any more, or this login can't see it: move it to another task, or copy it "
+    "out with `wsfs uploads save DIR`"
+)
+
 LOOK_AGAIN = 10.0
 """Seconds until a directory that isn't known, as at a start without a network, is asked for again."""
 
@@ -45,13 +50,32 @@ class Held:
     firm: bool = False
 
 
+SETTLES = Held("it settles")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settling:
+    """Files that go by themselves once nothing has happened beside them until `due`, unless `active`: something
+    is still being written there. Without those that are saved over what was uploaded a short while ago.
+    """
+
+    files: tuple[int, ...]
+    due: float
+    active: bool
+
+
 @dataclasses.dataclass
 class Plan:
-    """The requests that can be made now, in order, why the rest waits, and when to look again."""
+    """The requests that can be made now, in order, why the rest waits, and when to look again.
+
+    `roots` are the directories of the server that anything lies below, `settling` what settles below which.
+    """
 
     batches: list[Planned] = dataclasses.field(default_factory=list)
     held: dict[int, Held] = dataclasses.field(default_factory=dict)
     wake: float | None = None
+    roots: set[int] = dataclasses.field(default_factory=set)
+    settling: dict[int, Settling] = dataclasses.field(default_factory=dict)
 
     def wake_at(self, moment: float, now: float) -> None:
         """Look again at that moment, where it is yet to come and no earlier one is planned."""
@@ -91,6 +115,7 @@ def plan(nodes: Mapping[int, Spooled], options: Options, around: Circumstances) 
     result = Plan()
     beside = _Beside(nodes.values(), options, around.now)
     for group in _groups(nodes).values():
+        result.roots.add(group.root)
         _plan_group(group, beside, options, around, result)
     return result
 
@@ -179,6 +204,7 @@ def _plan_group(
         result.wake_at(now + LOOK_AGAIN, now)
     flood = len(group.new_tasks) + around.made.get(group.root, 0) > options.hold_tasks
     due: list[tuple[Spooled, tuple[Spooled, ...]]] = []
+    soon: list[Spooled] = []
     for node, above in group.waiting:
         held = _place_holds(above, destination)
         if held is None and flood and any(True for _ in _unreleased(above)):
@@ -192,6 +218,13 @@ def _plan_group(
             due.append((node, above))
         else:
             result.held[node.inode] = held
+        if held in (None, SETTLES) and not (node.forced or around.sent_lately(node.parent, node.name)):
+            soon.append(node)
+    if soon:
+        still = max(group.last_change, *(node.quiet_since for node in soon)) + options.settle
+        longest = min(node.waiting_since for node in soon) + options.settle_most
+        files = tuple(node.inode for node in soon)
+        result.settling[group.root] = Settling(files, min(still, longest), group.active)
     resting = around.resting.get(group.root)
     if resting is not None and resting[0] > now:
         result.wake_at(resting[0], now)
@@ -240,7 +273,7 @@ def _place_holds(above: tuple[Spooled, ...], destination: Destination | None) ->
         if is_placeholder_directory(directory.name) and not directory.named:
             return Held(f"{directory.name} waits for a name of its own", firm=True)
     if destination is None:
-        return Held("its directory isn't known to be in Worksection", firm=True)
+        return Held(GONE, firm=True)
     if isinstance(destination, RootDestination) and not above:
         return Held("a file can't lie beside the projects", firm=True)
     return None
@@ -269,7 +302,7 @@ def _file_holds(
     still = node.quiet_since + (max(options.settle, options.settle_again) if again else options.settle)
     if still > now:
         result.wake_at(still, now)
-        return Held("it settles")
+        return SETTLES
     return None
 
 

@@ -38,7 +38,7 @@ from wsfs.uploads.outbox import Outbox
 from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import Event, State
 from wsfs.uploads.transfers import Transfers
-from wsfs.uploads.verdict import Verdict, post_verdict, read_verdict, uncertain_sentence
+from wsfs.uploads.verdict import Verdict, post_verdict, read_verdict, refused_sentence, uncertain_sentence
 
 _log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class Delivery:
             if (fresh := self._replan(planned)) is not None:
                 nodes = [self._spool.nodes[inode] for inode in fresh.files]
                 _log.warning("Worksection doesn't take %s: %s", _named(nodes), error)
-                await self._outbox.refuse(nodes, str(error))
+                await self._outbox.refuse(nodes, refused_sentence(error))
             raise _Replan from error
         return frozenset(file.id for file in files)
 
@@ -282,7 +282,7 @@ class Delivery:
             spared = [node for node in members if node.is_dir and files and isinstance(error, api.TooLarge)]
             refused = [node for node in members if node not in spared]
             _log.warning("Worksection doesn't take %s: %s", _named(refused), error)
-            await self._outbox.refuse(refused, str(error))
+            await self._outbox.refuse(refused, refused_sentence(error))
             if spared:
                 await self._outbox.spare(record, spared)
 

@@ -10,12 +10,32 @@ from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.noise import is_noise
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import IN_FLIGHT, State
+from wsfs.uploads.transfers import Transfers
 
 Scope = int | Collection[int] | None
 """What is meant: a node or directory by inode and all below it, several of them, or everything."""
 
-Progress = Callable[[int, int, int, int, int], None]
-"""files_done, files_total, bytes_done, bytes_total, requests_left (an estimate)."""
+
+@dataclasses.dataclass(frozen=True)
+class Drained:
+    """How far a flush is: of its `files` and `bytes`, what is sent (of bytes, what has left); `requests_left` is an
+    estimate, `speed` bytes a second, `current` the inodes of the files that are leaving. While nothing can go,
+    `message` says why, and `again_in` the seconds until the next try.
+    """
+
+    files_done: int
+    files: int
+    bytes_done: int
+    bytes: int
+    requests_left: int
+    speed: float = 0.0
+    current: tuple[int, ...] = ()
+    message: str = ""
+    again_in: float | None = None
+
+
+Progress = Callable[[Drained], None]
+"""Is told how far a flush is, whenever the sender has looked; must not raise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +52,12 @@ def inodes_of(scope: Scope) -> frozenset[int] | None:
     if scope is None:
         return None
     return frozenset({scope}) if isinstance(scope, int) else frozenset(scope)
+
+
+def meant_by(scope: Scope, named: int | None) -> frozenset[int]:
+    """The one node that a person meant, where one was: `named`, or a scope that is a single one."""
+    one = scope if isinstance(scope, int) else named
+    return frozenset() if one is None else frozenset({one})
 
 
 def below(nodes: Mapping[int, Spooled], scope: frozenset[int] | None) -> list[Spooled]:
@@ -64,17 +90,33 @@ def to_be_sent(nodes: Collection[Spooled]) -> list[Spooled]:
 class Watch:
     """The files that a flush waits for, and how far they are."""
 
-    def __init__(self, targets: list[Spooled], options: Options) -> None:
+    def __init__(self, targets: list[Spooled], options: Options, transfers: Transfers) -> None:
         self._targets = targets
         self._options = options
+        self._transfers = transfers
         self._sizes = {node.inode: node.size for node in targets}
 
-    def report(self, progress: Progress) -> None:
-        """Tell how far it is."""
+    def progress(self) -> Drained:
+        """How far it is."""
         left = [node for node in self._targets if node.state in {State.SETTLING, *IN_FLIGHT}]
         sizes = self._sizes
-        done = sum(sizes.values()) - sum(sizes[node.inode] for node in left)
-        progress(len(sizes) - len(left), len(sizes), done, sum(sizes.values()), self._requests(left))
+        total = sum(sizes.values())
+        # What is sent has left, though its ids are still to be asked for.
+        inside = sum(
+            sizes[node.inode]
+            - (sizes[node.inode] if node.state is State.SENT else self._transfers.done(node))
+            for node in left
+        )
+        targets = {node.inode for node in self._targets}
+        return Drained(
+            files_done=len(sizes) - len(left),
+            files=len(sizes),
+            bytes_done=min(total, max(0, total - inside)),
+            bytes=total,
+            requests_left=self._requests(left),
+            speed=self._transfers.speed(),
+            current=tuple(file.inode for file in self._transfers.current() if file.inode in targets),
+        )
 
     def ended(self, held: Mapping[int, Held], general: str | None) -> Flushed | None:
         """How it ended, or None while there is something to wait for.

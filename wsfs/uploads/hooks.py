@@ -74,6 +74,10 @@ class Hooks(Protocol):
         """What a directory that isn't spooled is on the server; None where it isn't known (any more)."""
         ...
 
+    def place(self, parent_inode: int) -> str | None:
+        """The path of a directory that isn't spooled in the drive; None where it isn't known (any more)."""
+        ...
+
     def known_files(self, task_id: int) -> frozenset[int] | None:
         """The ids of all attachments of a task; None where they aren't known completely."""
         ...

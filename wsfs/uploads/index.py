@@ -48,6 +48,9 @@ class Index:
         self.shadows: dict[int, Spooled] = {}
         self.batches: dict[int, BatchRecord] = {}
         self.recent: dict[tuple[int, str], float] = {}
+        self.places: dict[
+            int, str
+        ] = {}  # where the directories of the server were that something waits below
         self.contents = Contents(directory / "content", floor=floor)
         self.journal = Journal(directory / "journal.sqlite")
         self.clock = clock

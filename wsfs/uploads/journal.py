@@ -40,6 +40,7 @@ create table if not exists batches (
     directory integer, is_drop integer not null, known text not null, result integer);
 create table if not exists recent (
     parent integer not null, name text not null, sent_at real not null, primary key (parent, name));
+create table if not exists places (root integer primary key, path text not null);
 create table if not exists xattrs (
     inode integer not null, name text not null, value blob not null, primary key (inode, name));
 create trigger if not exists xattrs_go after delete on nodes
@@ -93,6 +94,16 @@ def delete_recent(before: float) -> Operation:
     return "delete from recent where sent_at < ?", (before,)
 
 
+def put_place(root: int, path: str) -> Operation:
+    """Remember where a directory of the server is in the drive."""
+    return "insert or replace into places values (?, ?)", (root, path)
+
+
+def delete_place(root: int) -> Operation:
+    """Forget where a directory of the server is."""
+    return "delete from places where root = ?", (root,)
+
+
 def put_xattr(inode: int, name: str, value: bytes) -> Operation:
     """Write an extended attribute of a node; it goes with the node's row."""
     return "insert or replace into xattrs values (?, ?, ?)", (inode, name, value)
@@ -116,6 +127,7 @@ class Stored:
     batches: list[BatchRecord]
     recent: dict[tuple[int, str], float]
     meta: dict[str, int]
+    places: dict[int, str]
 
 
 @dataclasses.dataclass(eq=False)
@@ -272,4 +284,8 @@ def _read(database: sqlite3.Connection) -> Stored:
         for row in database.execute("select * from batches order by id")
     ]
     recent = {(parent, name): sent_at for parent, name, sent_at in database.execute("select * from recent")}
-    return Stored(nodes, batches, recent, dict(database.execute("select key, value from meta")))
+    meta, places = (
+        dict(database.execute(sql))
+        for sql in ("select key, value from meta", "select root, path from places")
+    )
+    return Stored(nodes, batches, recent, meta, places)

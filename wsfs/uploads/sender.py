@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import trio
 
-from wsfs.uploads.batch import Circumstances, Plan, Planned, plan, root_of
+from wsfs.uploads.batch import Circumstances, Plan, Planned, Settling, chain, plan, root_of
 from wsfs.uploads.delivery import Delivery, Handover, Search, Wait
-from wsfs.uploads.draining import Flushed, Progress, Scope, Watch, below, inodes_of, to_be_sent
+from wsfs.uploads.draining import (
+    Drained,
+    Flushed,
+    Progress,
+    Scope,
+    Watch,
+    below,
+    inodes_of,
+    meant_by,
+    to_be_sent,
+)
 from wsfs.uploads.errors import UploadError
 from wsfs.uploads.hooks import Hooks, Poster, SentBatch
-from wsfs.uploads.nodes import BatchRecord
+from wsfs.uploads.nodes import BatchRecord, Spooled
 from wsfs.uploads.options import Options
 from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import State
@@ -24,6 +35,9 @@ from wsfs.uploads.status import LOOKED_FOR, status_of
 _log = logging.getLogger(__name__)
 
 _HELD_BACK = frozenset({State.INTERRUPTED, State.QUARANTINED})
+
+TICK = 0.2
+"""Seconds between two looks at what has left, while somebody watches."""
 
 CALM = 0.25
 """Seconds after a change before the plan is made anew: a thousand copies aren't a thousand plans."""
@@ -66,6 +80,7 @@ class Sender:
                 wakes.append(self._start_searches(nursery, now))
                 wakes.append(self._start_handovers(nursery, now))
                 self._plan = self._make_plan(now)
+                self._note_places()
                 wakes += [self._plan.wake, self._start_batches(nursery, now)]
                 self._round.set()
                 self._round = trio.Event()
@@ -101,6 +116,14 @@ class Sender:
                 alone=self._delivery.alone,
             ),
         )
+
+    def _note_places(self) -> None:
+        """Remember where what waits lies in the drive, for when that can't be seen any more."""
+        for root in self._plan.roots:
+            if (path := self._hooks.place(root)) is not None:
+                self._spool.place(root, path)
+        shadowed = {root_of(self._spool.nodes, node) for node in self._spool.shadows.values()}
+        self._spool.forget_places(self._plan.roots | shadowed)
 
     def _replan(self, planned: Planned) -> Planned | None:
         """What was planned, as it is by now; None where it is no longer due."""
@@ -250,51 +273,99 @@ class Sender:
         if self._paused is not None and self._paused[1].offline:
             self.wake()
 
-    async def flush(self, scope: Scope = None, progress: Progress | None = None) -> Flushed:
+    async def flush(
+        self, scope: Scope = None, progress: Progress | None = None, *, named: int | None = None
+    ) -> Flushed:
         """Send now what lies there, and wait until it is sent or refused, or can't go by itself.
 
         It ends the settling of all below `scope`, of empty files and of those with an editor's lock too. What
-        is interrupted, noise, open for writing, in a directory that waits for its name (unless `scope` names
-        it), or one of too many new tasks, it leaves, and says so. Needs `run` to be running. Without a network
-        it waits for one; cancelled, what was begun goes on.
+        is interrupted, noise, open for writing, in a directory that waits for its name (unless that is the one
+        meant, `named` or the `scope` itself), or one of too many new tasks, it leaves, and says so. Needs `run`
+        to be running. Without a network it waits for one; cancelled, what was begun goes on.
         """
-        named = inodes_of(scope)
-        reached = below(self._spool.nodes, named)
-        for node in reached:
-            if node.is_dir and named is not None and node.inode in named:
-                node.named = True
+        reached = below(self._spool.nodes, inodes_of(scope))
+        self._name(reached, meant_by(scope, named))
         targets = to_be_sent(reached)
         for node in targets:
             # What is on its way too: should it come back, it needn't settle again.
             node.forced = True
-        watch = Watch(targets, self._options)
+        watch = Watch(targets, self._options, self._delivery.transfers)
         self.wake()
         while True:
-            await self._round.wait()
+            looked = progress is None
+            with trio.move_on_after(math.inf if progress is None else TICK):
+                await self._round.wait()
+                looked = True
             if progress is not None:
-                watch.report(progress)
+                progress(self._drained(watch))
+            if not looked:
+                continue
             login = self._paused is not None and self._paused[1].login
             ended = watch.ended(self._plan.held, str(self._paused[1]) if self._paused and login else None)
             if ended is not None:
                 return ended
 
-    async def release(self, scope: Scope) -> int:
+    async def release(self, scope: Scope, *, named: int | None = None) -> int:
         """Let go what is held back there, and return how many nodes that were.
 
-        That is: too many new tasks, a directory that `scope` names and that waits for a name of its own, what
-        was interrupted, and what was quarantined. What may have arrived already is sent again: so decided the
-        person who asks for it.
+        That is: too many new tasks, a directory that waits for a name of its own and is the one meant (`named`
+        or the `scope` itself), what was interrupted, and what was quarantined. What may have arrived already is
+        sent again only where it, or a new directory that it lies in, is the one meant: nobody decides that for
+        a whole drive in passing.
         """
-        named = inodes_of(scope)
-        reached = below(self._spool.nodes, named)
+        reached = below(self._spool.nodes, inodes_of(scope))
+        meant = meant_by(scope, named)
         back = [node for node in reached if node.state in _HELD_BACK and not node.writers]
+        back = [node for node in back if not node.uncertain or self._is_meant(node, meant)]
         directories = [node for node in reached if node.is_dir and not node.released]
-        for node in reached:
-            node.named = node.named or (node.is_dir and named is not None and node.inode in named)
+        self._name(reached, meant)
         await self._spool.let_go(*directories)
         await self._spool.retry(*(node.inode for node in back if node.state in _HELD_BACK))
         self.wake()
         return len({*back, *directories})
+
+    async def retry(self, inodes: Collection[int]) -> int:
+        """Send again those of these that are interrupted or quarantined, with the refused directories above them.
+
+        Also what may have arrived already: a person named it. Returns how many files that are.
+        """
+        asked = [node for inode in inodes if (node := self._spool.nodes.get(inode)) is not None]
+        above = [directory for node in asked for directory in chain(self._spool.nodes, node)]
+        back = {node.inode for node in [*asked, *above] if node.state in _HELD_BACK and not node.writers}
+        await self._spool.retry(*back)
+        self.wake()
+        return sum(node.inode in back and not node.is_dir for node in asked)
+
+    def _name(self, nodes: Iterable[Spooled], meant: frozenset[int]) -> None:
+        """Somebody meant these directories: they needn't wait for another name."""
+        for node in nodes:
+            node.named = node.named or (node.is_dir and node.inode in meant)
+
+    def _is_meant(self, node: Spooled, meant: frozenset[int]) -> bool:
+        places = {node.inode, *(directory.inode for directory in chain(self._spool.nodes, node))}
+        return not meant.isdisjoint(places)
+
+    async def looked(self) -> None:
+        """Wait until the sender has looked at everything anew, after something happened or its time had come."""
+        await self._round.wait()
+
+    @property
+    def settling(self) -> Mapping[int, Settling]:
+        """What goes by itself as soon as it is still, by the directory of the server that it lies below."""
+        return {root: one for root, one in self._plan.settling.items() if root not in self._busy}
+
+    @property
+    def stuck(self) -> str | None:
+        """Why nothing can go at this moment: no network, or no login. None while something may."""
+        return None if self._paused is None else str(self._paused[1])
+
+    def _drained(self, watch: Watch) -> Drained:
+        until, pause = self._paused if self._paused is not None else (None, None)
+        return dataclasses.replace(
+            watch.progress(),
+            message="" if pause is None else str(pause),
+            again_in=None if until is None else max(0.0, until - trio.current_time()),
+        )
 
     def status(self) -> dict[str, Any]:
         """What waits, what is being sent and what needs a person, JSON-able; see status.status_of."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 
 import trio
 
@@ -62,6 +62,7 @@ class Spool(OpenFiles):
             self.files_a_post = found.meta.get("files_a_post")
             oldest = self.clock() - self._writable_for
             self.recent = {key: sent_at for key, sent_at in found.recent.items() if sent_at >= oldest}
+            self.places = dict(found.places)
             self.journal.post(rows.delete_recent(oldest))
             operations = await trio.to_thread.run_sync(recover, found, self.contents, known_before)
             await self.journal.commit(*operations)
@@ -384,6 +385,51 @@ class Spool(OpenFiles):
             self.on_change(node.inode)
         await self.journal.commit(*map(rows.put_node, nodes))
         self.on_activity()
+
+    async def hold(self, *inodes: int, reason: str) -> list[Spooled]:
+        """Hold back those of these files that settle, until a person asks to `retry` them; they are returned.
+
+        What is on its way by now, or was changed since, goes on as it was.
+        """
+        held = [
+            node
+            for inode in inodes
+            if (node := self.nodes.get(inode)) is not None
+            and node.state is State.SETTLING
+            and not (node.is_dir or node.writers)
+        ]
+        for node in held:
+            self._release_from_batch(node, after(node.state, Event.HELD))
+            node.error = reason
+            self.on_change(node.inode)
+        await self.journal.commit(*map(rows.put_node, held))
+        self.on_activity()
+        return held
+
+    async def discard(self, inode: int) -> None:
+        """As `remove`, and also for an older version of a file that was refused, which is in no directory."""
+        node = self.shadows.get(inode)
+        if node is None:
+            await self.remove(inode)
+            return
+        self._check_free(node)
+        node.state = after(node.state, Event.REMOVED)
+        del self.shadows[inode]
+        await self.journal.commit(rows.put_node(node))
+        await self.discard_content(node)
+        self.on_activity()
+
+    def place(self, root: int, path: str) -> None:
+        """Remember where a directory of the server that something waits below was last seen in the drive."""
+        if self.places.get(root) != path:
+            self.places[root] = path
+            self.journal.post(rows.put_place(root, path))
+
+    def forget_places(self, used: Container[int]) -> None:
+        """Nothing waits below the others any more."""
+        for root in [root for root in self.places if root not in used]:
+            del self.places[root]
+            self.journal.post(rows.delete_place(root))
 
     async def limit_posts(self, files: int) -> None:
         """Remember that the service takes no more files than that of one post."""

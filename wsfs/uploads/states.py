@@ -53,6 +53,7 @@ class Event(StrEnum):
     OMITTED = "the service took the batch without it"
     POSTED = "the service took the batch"
     TAKEN = "the drive shows the attachment in its stead"
+    HELD = "a person holds it back"
     RETRIED = "a person asks to send it after all"
 
 
@@ -70,6 +71,7 @@ TABLE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.SETTLING, Event.REMOVED): State.DROPPED,
         (State.SETTLING, Event.CLAIMED): State.SENDING,
         (State.SETTLING, Event.REFUSED): State.QUARANTINED,
+        (State.SETTLING, Event.HELD): State.INTERRUPTED,
         (State.LOCAL, Event.WRITTEN): State.OPEN,
         (State.LOCAL, Event.NAMED): State.SETTLING,
         (State.LOCAL, Event.FELL): State.INTERRUPTED,

@@ -115,6 +115,9 @@ def _described(spool: Spool, node: Spooled, held: Mapping[int, Held], pause: str
         "held": bool(hold and hold.firm),
         "uncertain": node.uncertain,
         "old_version": node.shadow,
+        "content": node.content,
+        "mtime_ns": node.mtime_ns,
+        "mode": node.mode,
     }
 
 

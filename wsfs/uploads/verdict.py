@@ -38,12 +38,35 @@ def read_verdict(error: api.ApiError) -> Verdict:
     return Verdict.REFUSED if error.permanent else Verdict.AGAIN
 
 
+_CURES: tuple[tuple[type[api.ApiError], str], ...] = (
+    (api.StorageFull, "make room there or have it enlarged; then `wsfs uploads retry`"),
+    (api.TaskClosed, "reopen it; then `wsfs uploads retry`; or move this to another task"),
+    (api.NotFound, "move this to another task, or copy it out with `wsfs uploads save DIR`"),
+    (
+        api.AccessDenied,
+        "ask the project's manager for the right; then `wsfs uploads retry`; or move this to another task",
+    ),
+    (api.TooLarge, "make it smaller or split it; `wsfs uploads discard` lets go of this one"),
+    (api.AttachmentUnreadable, "copy it in once more; `wsfs uploads discard` lets go of this one"),
+)
+"""What a person can do about a refusal, the more particular error first."""
+
+
+def refused_sentence(error: api.ApiError) -> str:
+    """What a person is told of an upload that was refused for good: what happened, and what to do."""
+    cause = error.cause if isinstance(error, api.OutcomeUnknown) else error
+    cures = (cure for kind, cure in _CURES if isinstance(cause, kind))
+    return (
+        f"{error}: {next(cures, '`wsfs uploads retry` tries again, `wsfs uploads save DIR` copies it out')}"
+    )
+
+
 def uncertain_sentence(record: BatchRecord, reason: str) -> str:
     """What a person is told of a batch of which it can't be found out whether it arrived."""
     made = {"comment": "the comment with it", "task": "the new task", "project": "the new project"}[
         record.kind
     ]
     return (
-        f"{reason}: look in Worksection whether {made} is there. If it is, delete this one here; if it isn't, "
-        "`wsfs uploads send` sends it again"
+        f"{reason}: look in Worksection whether {made} is there. If it is, `wsfs uploads discard` this one here; if "
+        "it isn't, `wsfs uploads retry` with its path sends it again"
     )
