@@ -40,6 +40,7 @@ from wsfs.content.policy import Policy
 from wsfs.control import ControlError, control_path, serve_control
 from wsfs.drive.adoption import Adoption, drop_key, is_twin
 from wsfs.drive.attributes import Ownership
+from wsfs.drive.authors import Authors
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Drive
 from wsfs.drive.namespace import Namespace, Permissions
@@ -150,6 +151,7 @@ async def _serve(
     unmounted: Callable[[], None],
     supervisor: Supervisor,
 ) -> None:
+    authors = await _authors(settings)
     stop, ending = trio.Event(), trio.Event()
     requests = RequestLog()
     pacer = Pacer(settings.rate)
@@ -190,7 +192,7 @@ async def _serve(
     )
     stack.push_async_callback(client.aclose)  # after the long-lived tasks: a post may be in its grace
     tree = Tree(
-        LayoutOptions(done=settings.done, folders=settings.folders),
+        LayoutOptions(settings.done, settings.folders, settings.windows_names),
         aliases=lambda kind, id: (found := alias(kind, id)) and found.inode,
         timestamps=lambda kind, id: (found := alias(kind, id)) and found.mtime_ns,
         twin=functools.partial(is_twin, spool),
@@ -235,6 +237,7 @@ async def _serve(
         ownership=Ownership(
             settings.uid,
             settings.gid,
+            settings.umask,
             read_only=settings.read_only,
             create_projects=settings.create_projects,
         ),
@@ -259,12 +262,15 @@ async def _serve(
             drop_title=settings.drop_title,
             text=settings.comment_template,
             author=settings.author,
+            authors=None if authors is None else authors.email,
             hidden=settings.hidden,
         ),
     )
     pages = Pages(drive, _web_address(settings.base_url))
     permissions = Permissions(mkdir=settings.mkdir, drop=settings.drop)
-    namespace = Namespace(drive, Titles(client, catalog.retitled), permissions, versions=versions)
+    namespace = Namespace(
+        drive, Titles(client, catalog.retitled), permissions, versions=versions, writers=authors
+    )
     commands = Commands(
         drive,
         catalog,
@@ -327,6 +333,19 @@ def _in_words(settings: Settings, spool: Spool, ending: trio.Event) -> str:
     return f"{place}; {files} to be sent" if count else place
 
 
+async def _authors(settings: Settings) -> Authors | None:
+    """Who posts in whose name, if that is configured. Raises MountError where the login has a name of its own."""
+    if settings.authors is None:
+        return None
+    if not isinstance(settings.credentials, AdminKey):
+        raise MountError(
+            "authors needs the account's API key: with a user's login everything is posted in that user's name"
+        )
+    authors = Authors(settings.authors)
+    await authors.start()
+    return authors
+
+
 def _share_pause(rate: float, share: float) -> float:
     """Seconds between two requests of something that may have `share` of the `rate` (0: without limit)."""
     return 1 / (rate * share) if rate > 0 else 0.0
@@ -378,7 +397,8 @@ async def _check_login(settings: Settings, client: Client, catalog: Catalog, sto
             log.info("The login couldn't be tried: %s", error)
         else:
             await store.set(_LOGIN, login)
-    if isinstance(settings.credentials, AdminKey) and settings.author is None and not settings.read_only:
+    unnamed = settings.author is None and settings.authors is None
+    if isinstance(settings.credentials, AdminKey) and unnamed and not settings.read_only:
         log.info(
             "With an admin key, posts are the account owner's; the option author=EMAIL makes them somebody else's"
         )

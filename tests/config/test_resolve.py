@@ -68,8 +68,8 @@ def test_every_option_fills_a_field_and_every_field_has_an_option() -> None:
         ({"mount_options": "nonsense"}, ["no option nonsense", "-o"]),
         ({"mount_options": "done"}, ["done", "needs a value"]),
         ({"mount_options": "done=sometimes"}, ["done", "folder, mixed or hide", "'sometimes'", "-o done"]),
-        ({"mount_options": "uid=-1"}, ["uid", "whole number"]),
-        ({"mount_options": "uid=ann"}, ["uid", "whole number"]),
+        ({"mount_options": "uid=-1"}, ["uid", "name or number"]),
+        ({"mount_options": "uid=nobody-is-called-so"}, ["uid", "name or number"]),
         ({"mount_options": "create=tasks"}, ["create", "projects or no"]),
         ({"mount_options": "timezone=Mars/Base"}, ["timezone", "Europe/Kyiv"]),
         ({"mount_options": "timezone=../../etc/passwd"}, ["timezone"]),
@@ -145,3 +145,21 @@ def test_a_mount_of_the_system_is_nobodys(tmp_path: Path, monkeypatch: pytest.Mo
     assert settings.data_dir == Path("/var/lib/wsfs/acme.worksection.com")
     with pytest.raises(ConfigError, match="where is acme to be mounted"):
         resolve("acme", None, environ={}, vault=vault, system=True)
+
+
+def test_authors_are_a_table_of_their_account(settle: Resolve) -> None:
+    settings = settle(
+        user='[accounts.acme]\ndone = "mixed"\n[accounts.acme.authors]\nann = "ann@example.com"\n',
+        system='[defaults.authors]\nbob = "bob@example.com"\n',
+    )
+    assert settings.authors == {"ann": "ann@example.com"}
+    assert settings.done == "mixed"
+    assert settle("other", system='[defaults.authors]\nbob = "bob@example.com"\n').authors == {
+        "bob": "bob@example.com"
+    }
+    assert settle(mount_options="authors=ann=ann@example.com:bob=bob@example.com").authors == {
+        "ann": "ann@example.com",
+        "bob": "bob@example.com",
+    }
+    with pytest.raises(ConfigError, match=r"authors has to give each user's email.* line 2"):
+        settle(user='[accounts.acme]\nauthors = "ann"\n')

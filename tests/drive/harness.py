@@ -24,7 +24,7 @@ from wsfs.drive.attributes import Attributes, Ownership
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import FileHandle
-from wsfs.drive.namespace import Namespace, Permissions
+from wsfs.drive.namespace import Namespace, Permissions, Writers
 from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
@@ -59,6 +59,8 @@ class Setup:
     cache: int = 100_000_000
     writable_for: float = 3600.0
     hidden_for: float = 60.0
+    windows_names: bool = False
+    writers: Writers | None = None
     uploads: Options = field(default_factory=lambda: Options(settle=0.0, settle_again=0.0))
 
 
@@ -273,7 +275,7 @@ async def mounted(
         nursery = await stack.enter_async_context(trio.open_nursery())
         aliases = store.aliases()
         tree = Tree(
-            LayoutOptions(setup.done, setup.folders),
+            LayoutOptions(setup.done, setup.folders, setup.windows_names),
             aliases=lambda kind, id: (found := aliases.get((int(kind), id))) and found.inode,
             timestamps=lambda kind, id: (found := aliases.get((int(kind), id))) and found.mtime_ns,
             twin=functools.partial(is_twin, spool),
@@ -309,6 +311,7 @@ async def mounted(
             Titles(client, catalog.retitled),
             Permissions(mkdir=setup.mkdir, drop=setup.drop),
             versions=Versions(drive, store, hidden_for=setup.hidden_for),
+            writers=setup.writers,
         )
         extended = ExtendedAttributes(drive, emulator.url, UTC)
         for node in sorted(spool.nodes.values(), key=lambda one: one.inode):

@@ -12,7 +12,7 @@ import trio.testing
 
 from wsfs.api.client import Attachment
 from wsfs.api.errors import ApiError, OutcomeUnknown
-from wsfs.api.models import Comment, File, Project, Ref, Task
+from wsfs.api.models import Comment, File, Project, Ref, Task, User
 from wsfs.api.pacing import Lane
 from wsfs.uploads.hooks import Destination, ProjectDestination, RootDestination, SentBatch, TaskDestination
 from wsfs.uploads.nodes import Spooled
@@ -60,6 +60,7 @@ class FakeService:
         self.rivals = 0  # colleagues that attach a file of the same name and size first
         self.comments: dict[int, dict[int, list[File]]] = {}
         self.comments_tell_files = True
+        self.emails: dict[int, str | None] = {}  # of who wrote a comment
         self.most: int | None = None  # files that are taken of a post
         self.hold: trio.Event | None = None
         self.started = trio.Event()
@@ -70,13 +71,15 @@ class FakeService:
         """Let the next requests of that action fail so, with nothing done."""
         self.failures.setdefault(action, deque()).extend(errors)
 
-    def add_comment(self, task_id: int, *files: tuple[str, bytes]) -> list[File]:
+    def add_comment(self, task_id: int, *files: tuple[str, bytes], email: str | None = None) -> list[File]:
         """A colleague comments, with files."""
         added = []
         for name, body in files:
             added.append(self.add_file(task_id, name, len(body)))
             self.contents[added[-1].id] = body
-        self.comments.setdefault(task_id, {})[self._next()] = added
+        number = self._next()
+        self.comments.setdefault(task_id, {})[number] = added
+        self.emails[number] = email
         return added
 
     def add_file(self, task_id: int, name: str, size: int) -> File:
@@ -147,7 +150,11 @@ class FakeService:
         self._begin("get_comments")
         await trio.lowlevel.checkpoint()
         return [
-            Comment(id=number, files=files if "files" in extra and self.comments_tell_files else None)
+            Comment(
+                id=number,
+                files=files if "files" in extra and self.comments_tell_files else None,
+                user_from=User(email=self.emails.get(number) or ""),
+            )
             for number, files in self.comments.get(task_id, {}).items()
         ]
 
@@ -190,6 +197,7 @@ class FakeService:
         if self.rivals:
             comments[self._next()] = self.files["task", task_id][before : before + self.rivals]
         comments[number] = self.files["task", task_id][before + self.rivals :]
+        self.emails[number] = email_user_from
         self._reply()
         return Comment(id=number)
 
@@ -342,9 +350,11 @@ class World:
         await self.spool.journal.close()
         self.spool._give_back()  # the kernel does that for a dead process
 
-    async def write(self, parent: int, name: str, data: bytes = b"content", *, mode: int = 0o644) -> Spooled:
+    async def write(
+        self, parent: int, name: str, data: bytes = b"content", *, mode: int = 0o644, uid: int = 1000
+    ) -> Spooled:
         """What cp does: make a file, write it, close it."""
-        node = await self.spool.create(parent, name, mode, 1000, 1000)
+        node = await self.spool.create(parent, name, mode, uid, 1000)
         handle = self.spool.open(node.inode, write=True)
         if data:
             await self.spool.write(handle, 0, data)

@@ -152,7 +152,12 @@ def _serve(settings: Settings, herald: daemon.Herald, supervisor: Supervisor) ->
 def announce(settings: Settings) -> None:
     """Say that the drive is there, and in whose name it posts."""
     click.echo(f"{settings.fsname} is mounted at {settings.mountpoint}")
-    if isinstance(settings.credentials, AdminKey) and settings.author is None and not settings.read_only:
+    if (
+        isinstance(settings.credentials, AdminKey)
+        and settings.author is None
+        and settings.authors is None
+        and not settings.read_only
+    ):
         click.echo(
             "Uploads are posted in the name of the account's owner; -o author=EMAIL names another person."
         )

@@ -70,6 +70,8 @@ def _plain(option: Option, value: Any) -> str | int | float | bool | None:
     match value:
         case bool() if option.name == "create":
             return "projects" if value else "no"
+        case int() if option.name == "umask":
+            return f"{value:03o}"
         case None | bool() | int() | float() | str():
             return value
         case datetime.tzinfo():

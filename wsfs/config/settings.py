@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,8 +37,11 @@ class Settings:
     allow_other: bool = False
     uid: int = 0
     gid: int = 0
+    umask: int = 0o022  # what the modes of all that is in the account lack
+    windows_names: bool = False
     timezone: datetime.tzinfo | None = None  # the account's; None = the machine's
     author: str | None = None  # email_user_from of every post
+    authors: Mapping[str, str] | None = None  # the same by local user (name or number); others can't write
     hidden: str | None = None  # hidden of every post
     comment_template: str = "{names}"
     versions: bool = False  # attachments can be written to; what is saved is a new one

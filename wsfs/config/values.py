@@ -1,15 +1,17 @@
 """How a written value is read.
 
-Each reader takes a string, number or boolean, and raises ValueError saying what the value has to be.
+Each reader takes a string, number, boolean or table, and raises ValueError saying what the value has to be.
 """
 
 from __future__ import annotations
 
 import datetime
+import grp
 import os
+import pwd
 import re
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -83,6 +85,55 @@ def integer(value: object) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("has to be a whole number, 0 or more")
     return int(text)
+
+
+def user(value: object) -> int:
+    """A user of this machine by name or number."""
+    text = text_of(value).strip()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except (KeyError, ValueError) as error:
+        raise ValueError("has to be the name or number of a user of this machine") from error
+
+
+def group(value: object) -> int:
+    """A group of this machine by name or number."""
+    text = text_of(value).strip()
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return grp.getgrnam(text).gr_gid
+    except (KeyError, ValueError) as error:
+        raise ValueError("has to be the name or number of a group of this machine") from error
+
+
+def umask(value: object) -> int:
+    # A number of TOML could be meant in tens or in eights.
+    if not isinstance(value, str) or not re.fullmatch(r"(0o)?0?[0-7]{1,3}", value.strip()):
+        raise ValueError('has to be three octal digits in quotes, such as "027"')
+    return int(value, 8)
+
+
+class Emails(dict[str, str]):
+    """Emails by the names (or numbers) of local users."""
+
+    def __str__(self) -> str:
+        return ":".join(f"{name}={email}" for name, email in self.items())
+
+
+def authors(value: object) -> Emails:
+    """A table of user to email, or the same as a line: `ann=ann@example.com:bob=bob@example.com`."""
+    if isinstance(value, Mapping):
+        pairs = [(str(name), email) for name, email in value.items()]
+    else:
+        parts = [part.partition("=") for part in text_of(value).split(":") if part.strip()]
+        pairs = [(name.strip(), email.strip()) for name, _, email in parts]
+    for name, email in pairs:
+        if not name or not isinstance(email, str) or not re.fullmatch(r"[^\s@,]+@[^\s@,]+", email):
+            raise ValueError("has to give each user's email: ann=ann@example.com:bob=bob@example.com")
+    return Emails(pairs)
 
 
 def one_of(*choices: str) -> Callable[[object], str]:

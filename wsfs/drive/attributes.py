@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import stat
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from wsfs.uploads.nodes import Spooled
 
 #: Directories in which nothing can be made, whatever the options say: what they show is worked out from tasks.
 _DERIVED = frozenset({Kind.DONE, Kind.FOLDER, Kind.CONTROL_DIRECTORY})
-WRITABLE_DIRECTORY = stat.S_IFDIR | 0o755
-READ_ONLY_DIRECTORY = stat.S_IFDIR | 0o555
-READ_ONLY_FILE = stat.S_IFREG | 0o444
-WRITABLE_FILE = stat.S_IFREG | 0o644
+# Before the mount's umask.
+_WRITABLE_DIRECTORY = stat.S_IFDIR | 0o777
+_READ_ONLY_DIRECTORY = stat.S_IFDIR | 0o555
+_WRITABLE_FILE = stat.S_IFREG | 0o666
+_READ_ONLY_FILE = stat.S_IFREG | 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,14 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whose the nodes of the account are, and what may be made: from the mount options."""
+    """Whose the nodes of the account are, what they may do, and what may be made: from the mount options.
+
+    What is pending belongs to whoever made it, with the mode that they gave it.
+    """
 
     uid: int
     gid: int
+    umask: int = 0o022
     read_only: bool = False
     create_projects: bool = False
 
@@ -77,12 +83,18 @@ def remote_attributes(node: Node, ownership: Ownership, writable: float = 0.0) -
         closed = ownership.read_only or node.kind in _DERIVED
         if node.kind is Kind.ROOT:
             closed = closed or not ownership.create_projects
-        mode, size, stamp = (READ_ONLY_DIRECTORY if closed else WRITABLE_DIRECTORY), 0, node.mtime_ns()
+        mode, size, stamp = (_READ_ONLY_DIRECTORY if closed else _WRITABLE_DIRECTORY), 0, node.mtime_ns()
     else:
         assert isinstance(node, File)
         open_to_writers = writable > 0 and not ownership.read_only
-        mode, size, stamp = WRITABLE_FILE if open_to_writers else READ_ONLY_FILE, node.size, node.stamp_ns
+        mode, size, stamp = _WRITABLE_FILE if open_to_writers else _READ_ONLY_FILE, node.size, node.stamp_ns
+    mode &= ~ownership.umask
     return Attributes(
         *(node.inode, mode, size, ownership.uid, ownership.gid, stamp, stamp, stamp),
         seconds=writable or math.inf,
     )
+
+
+def control_attributes(node: Node, ownership: Ownership, size: int) -> Attributes:
+    """The attributes of a control file, which is made anew at each open."""
+    return dataclasses.replace(remote_attributes(node, ownership), size=size, lasting=False, live=True)

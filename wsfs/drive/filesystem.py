@@ -15,7 +15,13 @@ import trio
 from wsfs.api.errors import ApiError, NotFound
 from wsfs.api.pacing import Lane
 from wsfs.drive import errors
-from wsfs.drive.attributes import READ_ONLY_FILE, Attributes, Ownership, remote_attributes, spooled_attributes
+from wsfs.drive.attributes import (
+    Attributes,
+    Ownership,
+    control_attributes,
+    remote_attributes,
+    spooled_attributes,
+)
 from wsfs.drive.glances import Glances
 from wsfs.drive.handles import (
     AttachmentHandle,
@@ -154,16 +160,7 @@ class Drive:
                 return remote_attributes(node, self.ownership)
             return spooled_attributes(node, spooled)
         if node.kind is Kind.CONTROL_FILE:
-            return Attributes(
-                node.inode,
-                READ_ONLY_FILE,
-                len(self._controls[node.name]()),
-                self.ownership.uid,
-                self.ownership.gid,
-                *(3 * (node.stamp_ns,)),
-                lasting=False,
-                live=True,
-            )
+            return control_attributes(node, self.ownership, len(self._controls[node.name]()))
         writable = self.writable.seconds(node) if isinstance(node, File) else 0.0
         return remote_attributes(node, self.ownership, writable)
 

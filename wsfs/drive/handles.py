@@ -30,8 +30,8 @@ class Reader(Protocol):
 class AttachmentHandle:
     """An attachment that was opened by the process `pid`; `glance`: only to see what kind of file it is.
 
-    With `writes` it is open for writing too, in the directory at `home`. Once its next version is being written,
-    `spooled` is that, for every handle of the inode.
+    With `writes` it is open for writing too, by the user `uid` of `gid`, in the directory at `home`. Once its next
+    version is being written, `spooled` is that, for every handle of the inode.
     """
 
     node: File
@@ -39,6 +39,8 @@ class AttachmentHandle:
     glance: bool = False
     writes: bool = False
     pid: int = 0
+    uid: int = 0
+    gid: int = 0
     home: int = 0
     spooled: SpoolHandle | None = None
 

@@ -22,6 +22,7 @@ from wsfs.drive.versions import Versions
 from wsfs.tree.inodes import Kind, is_local
 from wsfs.tree.layout import CONTROL_NAME, DONE_NAME
 from wsfs.tree.nodes import Directory, File, Node, Owner
+from wsfs.tree.windows import from_windows, is_possible
 from wsfs.uploads.noise import is_noise, is_refused_directory
 from wsfs.uploads.states import IN_FLIGHT
 
@@ -45,6 +46,12 @@ class Permissions:
     drop: bool = True
 
 
+class Writers(Protocol):
+    """Who may write at all; raises Denied."""
+
+    async def admit(self, uid: int) -> None: ...
+
+
 class Namespace:
     """The changes that programs make to a drive.
 
@@ -58,6 +65,7 @@ class Namespace:
         permissions: Permissions | None = None,
         *,
         versions: Versions,
+        writers: Writers | None = None,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._drive = drive
@@ -66,7 +74,13 @@ class Namespace:
         self._titles = titles
         self.versions = versions
         self._permissions = permissions or Permissions()
+        self._writers = writers
         self._now_ns = now_ns
+
+    async def admit(self, caller: Caller) -> None:
+        """Raise Denied where the caller may change nothing here; asked before anything is."""
+        if self._writers is not None:
+            await self._writers.admit(caller.uid)
 
     # Making
 
@@ -79,11 +93,11 @@ class Namespace:
         """
         await self.versions.quiet((parent, name))
         directory = self._writable(parent)
-        self._check_name(directory, name)
+        title = self._check_name(directory, name)
         self._check_file_place(directory, name)
-        spooled = await self._spool.create(parent, name, mode & 0o7777, caller.uid, caller.gid)
+        spooled = await self._spool.create(parent, title, mode & 0o7777, caller.uid, caller.gid)
         node = self._tree.add_local(
-            spooled.inode, parent, name, is_directory=False, stamp_ns=spooled.mtime_ns
+            spooled.inode, parent, title, is_directory=False, stamp_ns=spooled.mtime_ns
         )
         assert isinstance(node, File)
         handle = SpooledHandle(node, self._spool.open(spooled.inode, write=write, pid=caller.pid))
@@ -99,10 +113,12 @@ class Namespace:
         """
         await self.versions.quiet((parent, name))
         directory = self._writable(parent)
-        self._check_name(directory, name)
+        title = self._check_name(directory, name)
         self._check_directory_place(directory, name)
-        spooled = await self._spool.mkdir(parent, name, mode & 0o7777, caller.uid, caller.gid)
-        node = self._tree.add_local(spooled.inode, parent, name, is_directory=True, stamp_ns=spooled.mtime_ns)
+        spooled = await self._spool.mkdir(parent, title, mode & 0o7777, caller.uid, caller.gid)
+        node = self._tree.add_local(
+            spooled.inode, parent, title, is_directory=True, stamp_ns=spooled.mtime_ns
+        )
         self._done(directory, (parent, name, node))
         return node
 
@@ -179,7 +195,7 @@ class Namespace:
         if node.kind not in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
             what = "an attachment" if node.kind is Kind.ATTACHMENT else "no directory of its own"
             raise errors.NotPermitted(f"{node.path()} is {what}: Worksection can't rename or move it")
-        self._check_name(target, new_name, replacing=True)
+        title = self._check_name(target, new_name, replacing=True)
         replaced = target.names.get(new_name)
         if replaced is node:
             return
@@ -189,10 +205,10 @@ class Namespace:
             self._check_directory_place(target, new_name, moved=node)
         else:
             self._check_file_place(target, new_name)
-        await self._spool.rename(node.inode, new_parent, new_name, replace=replace)
+        await self._spool.rename(node.inode, new_parent, title, replace=replace)
         if replaced is not None:
             self._tree.remove_local(replaced.inode)
-        self._tree.move_local(node.inode, new_parent, new_name)
+        self._tree.move_local(node.inode, new_parent, title)
         self._tree.touch(directory, self._now_ns())
         if not isinstance(node, Directory):
             self.versions.removed(directory, name)
@@ -204,17 +220,17 @@ class Namespace:
     ) -> None:
         if target is not directory:
             raise errors.NotPermitted(f"{node.path()}: Worksection's API can't move a task or project")
-        self._check_name(directory, new_name, replacing=True)
+        title = self._check_name(directory, new_name, replacing=True)
         self._check_not_done(directory, new_name)
         if new_name in directory.names:
             if directory.names[new_name] is node:
                 return
             raise errors.NameExists(f"{new_name} is there already")
         owner: Owner = ("project" if node.kind is Kind.PROJECT else "task", node.id)
-        await self._titles.rename(owner, new_name, caller.lane)
+        await self._titles.rename(owner, title, caller.lane)
         if self._tree.get(node.inode) is node:
             name = node.name
-            self._tree.retitle(node.inode, new_name)
+            self._tree.retitle(node.inode, title)
             self._done(directory, (directory.inode, name, None), (directory.inode, new_name, node))
 
     # Attributes
@@ -229,6 +245,7 @@ class Namespace:
         gid: int | None = None,
         atime_ns: int | None = None,
         mtime_ns: int | None = None,
+        caller: Caller | None = None,
     ) -> None:
         """Truncate, chmod, chown, utimens: kept for pending nodes.
 
@@ -241,7 +258,7 @@ class Namespace:
         if self._drive.ownership.read_only:
             raise errors.ReadOnly("the drive is mounted read-only")
         if size is not None and isinstance(node, File) and self.versions.may_write(node):
-            await self.versions.truncate(node, size)
+            await self.versions.truncate(node, size, caller or self._owner())
             node, size = self._drive.node(inode), None
         spooled = self._spool.get(inode) if node.kind in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY) else None
         if spooled is None:
@@ -281,7 +298,7 @@ class Namespace:
             handle = self._drive.open(inode, caller, write=True)
         if truncate:
             try:
-                await self.set_attributes(inode, size=0)
+                await self.set_attributes(inode, size=0, caller=caller)
             except BaseException:
                 # It may be empty by now, and nobody will write into it: it mustn't count as a finished file.
                 spooled = spooled_of(handle)
@@ -338,6 +355,10 @@ class Namespace:
 
     # Checks
 
+    def _owner(self) -> Caller:
+        """Who changes what nobody else is known to change."""
+        return Caller(uid=self._drive.ownership.uid, gid=self._drive.ownership.gid)
+
     def _writable(self, inode: int) -> Directory:
         if self._drive.ownership.read_only:
             raise errors.ReadOnly("the drive is mounted read-only")
@@ -349,7 +370,8 @@ class Namespace:
             raise errors.NoSuchName(f"no {name} in {directory.path()}")
         return node
 
-    def _check_name(self, directory: Directory, name: str, *, replacing: bool = False) -> None:
+    def _check_name(self, directory: Directory, name: str, *, replacing: bool = False) -> str:
+        """The title that the name stands for."""
         try:
             length = len(name.encode())
         except UnicodeEncodeError:
@@ -360,6 +382,11 @@ class Namespace:
             raise errors.NotPermitted(f"{name} is wsfs's own name")
         if name in directory.names and not replacing:
             raise errors.NameExists(f"{self._drive.path(directory.inode, name)} is there already")
+        if not self._tree.options.windows_names:
+            return name
+        if not is_possible(name):
+            raise errors.BadName(f"{name!r}: Windows can't have such a name, and the drive is mounted for it")
+        return from_windows(name)
 
     def _check_not_done(self, directory: Directory, name: str) -> None:
         """Where done tasks have a directory of their own, its name is kept free."""

@@ -23,7 +23,6 @@ from typing import Protocol
 
 import trio
 
-from wsfs.api.pacing import Lane
 from wsfs.content.errors import NoRoom
 from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import AttachmentHandle, ControlHandle, FileHandle, spooled_of
@@ -38,7 +37,8 @@ log = logging.getLogger(__name__)
 HIDDEN_FOR = 60.0
 """Seconds for which a deleted name stays away where no new file of that name follows."""
 
-_MODE = 0o644
+_MODE = 0o666
+"""Before the mount's umask."""
 
 
 class Memory(Protocol):
@@ -87,7 +87,7 @@ class Versions:
         """
         if not self.may_write(node):
             self._drive.refuse_write(node)
-        handle = self._handle(node, caller.pid, caller.lane)
+        handle = self._handle(node, caller)
         try:
             if truncate:
                 await self._begin(handle, keep=False)
@@ -103,9 +103,9 @@ class Versions:
         """Have its next version in the spool, in `handle.spooled`, a copy so far. Raises as `open`."""
         await self._begin(handle, keep=True)
 
-    async def truncate(self, node: File, size: int) -> None:
+    async def truncate(self, node: File, size: int, caller: Caller) -> None:
         """Begin its next version with its first `size` bytes, or with zeros behind it. Raises as `open`."""
-        inode, handle = node.inode, self._handle(node, 0, Lane.PERSON)
+        inode, handle = node.inode, self._handle(node, caller)
         try:
             await self._begin(handle, keep=size > 0)
             await self._spool.truncate(inode, size)
@@ -128,10 +128,12 @@ class Versions:
         ):
             await self._spool.throw_away(self._kept.pop(inode))
 
-    def _handle(self, node: File, pid: int, lane: Lane) -> AttachmentHandle:
+    def _handle(self, node: File, caller: Caller) -> AttachmentHandle:
         home = node.parent.inode if node.parent is not None else 0
-        reader = self._drive.contents.open(node.id, node.size, lane)
-        handle = AttachmentHandle(node, reader, writes=True, pid=pid, home=home)
+        reader = self._drive.contents.open(node.id, node.size, caller.lane)
+        handle = AttachmentHandle(
+            *(node, reader), writes=True, pid=caller.pid, uid=caller.uid, gid=caller.gid, home=home
+        )
         self._drive.opened(handle)
         return handle
 
@@ -170,13 +172,13 @@ class Versions:
         """Let the inode of an open attachment be a pending file from now on, with that content."""
         tree, node, home = self._tree, handle.node, handle.home
         inode, name = node.inode, safe_name(node.title, is_directory=False)
-        with self._marked(home, name):
+        with self._marked(home, tree.root.plain_name(node.title)):
             try:
                 other = await self._spool.reserve_inode()
                 await self._memory.add_alias(Kind.ATTACHMENT, node.id, other, node.kept_ns)
                 # Deleted meanwhile, or another file renamed over it: then what is written is a deleted file's.
                 deleted = node.hidden or self._spool.child(home, name) is not None
-                opened = await self._make(node, home, f".nfs{inode:016x}" if deleted else name, content)
+                opened = await self._make(handle, f".nfs{inode:016x}" if deleted else name, content)
             except BaseException:
                 if content is not None:
                     with trio.CancelScope(shield=True):
@@ -200,11 +202,13 @@ class Versions:
                 for one in (*former, opened):
                     await self._spool.release(one)
 
-    async def _make(self, node: File, home: int, name: str, content: str | None) -> SpoolHandle:
-        """The pending file in the spool, open, as one that isn't would never settle."""
-        owner = self._drive.ownership
+    async def _make(self, handle: AttachmentHandle, name: str, content: str | None) -> SpoolHandle:
+        """The pending file in the spool, its writer's, open, as one that isn't would never settle."""
+        node, mode = handle.node, _MODE & ~self._drive.ownership.umask
         await self._spool.create_version(
-            *(node.inode, home, name, _MODE, owner.uid, owner.gid), content=content, stamp_ns=node.stamp_ns
+            *(node.inode, handle.home, name, mode, handle.uid, handle.gid),
+            content=content,
+            stamp_ns=node.stamp_ns,
         )
         try:
             return self._spool.open(node.inode, write=True)
@@ -293,9 +297,7 @@ class Versions:
         """There is a new file of that name: what was hidden shows as an older version of it."""
         for id in list(self._hidden):
             node = self._tree.attachments.get(id)
-            if node is None or (
-                node.parent is directory and safe_name(node.title, is_directory=False) == name
-            ):
+            if node is None or (node.parent is directory and directory.plain_name(node.title) == name):
                 self._show(id)
 
     def _show(self, id: int) -> None:

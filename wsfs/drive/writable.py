@@ -34,8 +34,9 @@ class WritePolicy:
         if not self.versions and not self._spool.recent:
             return 0.0
         directory.name_members()
-        left = math.inf if self.versions else self._spool.writable_for(directory.inode, node.name)
-        if left <= 0 or node.name != safe_name(node.title, is_directory=False) or _is_noise(node.name):
+        name = safe_name(node.title, is_directory=False)
+        left = math.inf if self.versions else self._spool.writable_for(directory.inode, name)
+        if left <= 0 or node.name != directory.plain_name(node.title) or _is_noise(name):
             return 0.0
         if directory.kind is Kind.PROJECT and not self._drop:
             return 0.0

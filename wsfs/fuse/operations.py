@@ -138,6 +138,11 @@ class Operations(pyfuse3.Operations):
         except KeyError:
             raise errors.BadHandle(f"no open file {fh}") from None
 
+    def _check_owner(self, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """The kernel leaves it to the file system who may set an attribute of `system.`."""
+        if name in _PINS and ctx.uid not in (0, os.geteuid(), self._drive.ownership.uid):
+            raise errors.Denied("what is kept offline is for the user to say whose mount this is")
+
     def _info(self, handle: FileHandle, *, live: bool, keep: bool) -> pyfuse3.FileInfo:
         fh = next(self._numbers)
         self._files[fh] = handle
@@ -175,6 +180,8 @@ class Operations(pyfuse3.Operations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
+        if fields.update_size and fh is None:
+            await self._namespace.admit(_caller(ctx))
         change = functools.partial(
             self._namespace.set_attributes,
             inode,
@@ -184,6 +191,7 @@ class Operations(pyfuse3.Operations):
             gid=attr.st_gid if fields.update_gid else None,
             atime_ns=attr.st_atime_ns if fields.update_atime else None,
             mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
+            caller=_caller(ctx),
         )
         if fields.update_size:  # which may have to fetch an attachment
             async with interruptible(ctx.pid):
@@ -237,15 +245,18 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         mode &= ~ctx.umask
+        await self._namespace.admit(_caller(ctx))
         node = await self._namespace.make_directory(parent_inode, _text(name), mode, _caller(ctx))
         return self._entry(node)
 
     @guarded
     async def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        await self._namespace.admit(_caller(ctx))
         await self._namespace.remove_directory(parent_inode, _text(name))
 
     @guarded
     async def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        await self._namespace.admit(_caller(ctx))
         await self._namespace.unlink(parent_inode, _text(name))
 
     @guarded
@@ -260,6 +271,7 @@ class Operations(pyfuse3.Operations):
     ) -> None:
         if flags & ~pyfuse3.RENAME_NOREPLACE:
             raise pyfuse3.FUSEError(errno.EINVAL)
+        await self._namespace.admit(_caller(ctx))
         with self._notifier.waits_in(parent_inode_old, parent_inode_new):
             await self._namespace.rename(
                 parent_inode_old,
@@ -296,6 +308,7 @@ class Operations(pyfuse3.Operations):
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         caller = _caller(ctx)
         if flags & (_WRITING | os.O_TRUNC):
+            await self._namespace.admit(caller)
             readable = flags & os.O_ACCMODE == os.O_RDWR
             async with interruptible(ctx.pid):
                 handle = await self._namespace.open(
@@ -313,6 +326,7 @@ class Operations(pyfuse3.Operations):
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
         node: File
         mode &= ~ctx.umask
+        await self._namespace.admit(_caller(ctx))
         node, handle = await self._namespace.create(
             parent_inode, _text(name), mode, _caller(ctx), write=bool(flags & _WRITING)
         )
@@ -368,12 +382,14 @@ class Operations(pyfuse3.Operations):
     async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: pyfuse3.RequestContext) -> None:
         if not name.startswith(_USER) and name not in _PINS:
             raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+        self._check_owner(name, ctx)
         await self._extended.set(inode, _text(name), value)
 
     @guarded
     async def removexattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         if not name.startswith(_USER) and name not in _PINS:
             raise pyfuse3.FUSEError(errno.EOPNOTSUPP)
+        self._check_owner(name, ctx)
         await self._extended.remove(inode, _text(name))
 
     # The whole

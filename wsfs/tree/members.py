@@ -15,13 +15,17 @@ from wsfs.tree.nodes import CONTROL_NAME, Directory, Node
 
 
 class Members:
-    """All nodes by inode, and the changes of what a listing shows; see Tree for `twin`."""
+    """All nodes by inode, and the changes of what a listing shows; see Tree for `twin`, Directory for the others."""
 
-    def __init__(self, reserved: frozenset[str], twin: Callable[[int, Node], bool]) -> None:
+    def __init__(
+        self, reserved: frozenset[str], twin: Callable[[int, Node], bool], *, windows: bool = False
+    ) -> None:
         self._reserved = reserved
+        self._windows = windows
         self._twin = twin
         self.root = Directory(ROOT_INODE, Kind.ROOT, 0, "")
         self.root.reserved = frozenset({CONTROL_NAME})
+        self.root.windows = windows
         self.by_inode: dict[int, Node] = {ROOT_INODE: self.root}
         self._homes = Homes()
         self._veiled: dict[Node, int] = {}
@@ -53,6 +57,7 @@ class Members:
     def _enter(self, node: Node) -> None:
         self.by_inode[node.inode] = node
         if isinstance(node, Directory):
+            node.windows = self._windows
             if node.kind in (Kind.PROJECT, Kind.TASK):
                 node.reserved = self._reserved
             for pending in self._homes.at(node.inode):

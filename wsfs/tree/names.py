@@ -3,14 +3,18 @@
 A name is NFC, free of `/` and control characters, never `.` or `..`, and 255 bytes of UTF-8 at most. Equal names
 are told apart by ` (id N)`, and who gets one depends on ids alone, never on the order of an answer. A title that
 looks as if it had such a suffix always gets its own behind it, so that a suffix is never mistaken for another's.
+
+With `windows` names are such as Windows can have (see windows.py), and names that differ by case alone are equal.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+
+from wsfs.tree.windows import fitting_end, folded, to_windows
 
 MAX_NAME_BYTES = 255
 UNTITLED = "untitled"
@@ -60,8 +64,25 @@ def _fit(name: str, suffix: str, is_directory: bool) -> str:
     return _cut(stem, room) + suffix + extension
 
 
-def safe_name(title: str, *, is_directory: bool) -> str:
+def local_name(title: str, *, is_directory: bool, windows: bool) -> str:
+    """The name of what was made here under `title`, which no program could have given if it weren't safe."""
+    if not windows:
+        return title
+    name = to_windows(title)
+    fitting = _fit(name, "", is_directory)
+    return name if fitting == name else fitting_end(fitting)
+
+
+def safe_name(title: str, *, is_directory: bool, windows: bool = False) -> str:
     """The name that `title` has where no other title of its directory comes to the same one."""
+    if not windows:
+        return _safe_name(title, is_directory)
+    # `.` is safe there once it has become what a full stop at the end becomes.
+    name = title if title in (".", "..") else _safe_name(title, is_directory)
+    return local_name(name, is_directory=is_directory, windows=True)
+
+
+def _safe_name(title: str, is_directory: bool) -> str:
     if len(title) < MAX_NAME_BYTES and title.isascii() and title.isprintable() and "/" not in title:
         # Most titles: nothing to do but for three.
         if title in (".", ".."):
@@ -85,42 +106,47 @@ def _looks_suffixed(name: str, is_directory: bool) -> bool:
     return _SUFFIX.search(stem) is not None
 
 
-def assign(candidates: Iterable[Candidate], taken: Collection[str] = ()) -> dict[int, str]:
+def assign(
+    candidates: Iterable[Candidate], taken: Collection[str] = (), *, windows: bool = False
+) -> dict[int, str]:
     """Name every candidate of one directory; gives key → name, each name once and none of `taken`.
 
     A directory wins over a file; among directories the lowest id keeps the plain name, among files the highest
     (the newest). `taken` are names that nobody here may have: those of pending files, and reserved ones.
     """
-    groups: dict[str, list[Candidate]] = {}
+    same: Callable[[str], str] = folded if windows else str
+    taken = {same(name) for name in taken} if windows else taken
+    groups: dict[str, list[tuple[str, Candidate]]] = {}
     for candidate in candidates:
-        name = safe_name(candidate.title, is_directory=candidate.is_directory)
-        groups.setdefault(name, []).append(candidate)
+        name = safe_name(candidate.title, is_directory=candidate.is_directory, windows=windows)
+        groups.setdefault(same(name), []).append((name, candidate))
 
     names: dict[int, str] = {}
     suffixed: list[tuple[str, Candidate]] = []
-    for name, group in groups.items():
+    for key, group in groups.items():
         if len(group) > 1:
             group.sort(key=_precedence)
-        first = group[0]
-        if name not in taken and not _looks_suffixed(name, first.is_directory):
+        name, first = group[0]
+        if key not in taken and not _looks_suffixed(name, first.is_directory):
             names[first.key] = name
             group = group[1:]
-        suffixed += ((name, one) for one in group)
+        suffixed += group
 
     if suffixed:
-        used = set(names.values()) | set(taken)
+        used = {same(name) for name in names.values()} | set(taken)
         # Sorted, so that even the last resort below (one id as task and as file) depends on ids alone.
-        for name, one in sorted(suffixed, key=lambda pair: (_precedence(pair[1]), pair[0])):
+        for name, one in sorted(suffixed, key=lambda pair: (_precedence(pair), pair[0])):
             candidate_name = with_id(name, one.id, is_directory=one.is_directory)
-            while candidate_name in used:
+            while same(candidate_name) in used:
                 candidate_name = with_id(_shorter(candidate_name), one.id, is_directory=one.is_directory)
-            used.add(candidate_name)
+            used.add(same(candidate_name))
             names[one.key] = candidate_name
     return names
 
 
-def _precedence(one: Candidate) -> tuple[bool, int, str]:
+def _precedence(named: tuple[str, Candidate]) -> tuple[bool, int, str]:
     """Who comes first among equals; folders of projects have no id and go by their titles."""
+    _, one = named
     return (not one.is_directory, one.id if one.is_directory else -one.id, one.title)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsfs.tree.inodes import Kind
-from wsfs.tree.names import Candidate, assign, with_id
+from wsfs.tree.names import Candidate, assign, local_name, safe_name, with_id
 
 #: Whose files they are: a project's own or a task's, by the service's id.
 Owner = tuple[Literal["project", "task"], int]
@@ -122,10 +122,13 @@ class Directory(Node):
 
     Names are given when somebody first asks for them, and again when a member came, went or got another title:
     of a hundred thousand nodes most are never looked at. `reserved` are names that no member of the service's may
-    have. `done` is the directory of done tasks in it.
+    have. `done` is the directory of done tasks in it. `windows` says that Windows has to be able to have the names.
     """
 
-    __slots__ = ("_names", "done", "members", "project_id", "reserved", "status", "task_parent", "touched_ns")
+    __slots__ = (
+        *("_names", "done", "members", "project_id", "reserved", "status", "task_parent", "touched_ns"),
+        "windows",
+    )
 
     def __init__(self, inode: int, kind: Kind, id: int, title: str, *, stamp_ns: int = 0) -> None:
         super().__init__(inode, kind, id, title, stamp_ns)
@@ -137,6 +140,7 @@ class Directory(Node):
         self.status = ""
         self.project_id = 0
         self.task_parent = 0
+        self.windows = False
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.names.values())
@@ -166,20 +170,21 @@ class Directory(Node):
             if node.veiled or node.kind is Kind.CONTROL_DIRECTORY:
                 continue
             if node.kind in _PLAIN:
-                if names.setdefault(node.title, node) is not node:
+                if names.setdefault(self._local_name(node), node) is not node:
                     again.append(node)
             elif node is not self.done:
                 candidates.append(Candidate(inode, node.id, node.title, isinstance(node, Directory)))
         # Two pending nodes of one name meet only where two directories became one: the first made keeps it.
         for node in sorted(again, key=lambda one: one.inode):
-            first = names[node.title]
+            name = self._local_name(node)
+            first = names[name]
             if first.inode > node.inode:
-                names[node.title], node = node, first
-            names[with_id(node.title, node.inode, is_directory=isinstance(node, Directory))] = node
+                names[name], node = node, first
+            names[with_id(name, node.inode, is_directory=isinstance(node, Directory))] = node
         if self.done is not None:
             taken = DONE_NAME in names
             names[with_id(DONE_NAME, self.id, is_directory=True) if taken else DONE_NAME] = self.done
-        for inode, name in assign(candidates, self.reserved.union(names)).items():
+        for inode, name in assign(candidates, self.reserved.union(names), windows=self.windows).items():
             node = self.members[inode]
             if node.hidden:
                 node.name = name
@@ -189,6 +194,13 @@ class Directory(Node):
             node.name = name
         self._names = names
         return names
+
+    def plain_name(self, file: str) -> str:
+        """The name that a file of the service of this title has here if nothing else wants it."""
+        return safe_name(file, is_directory=False, windows=self.windows)
+
+    def _local_name(self, node: Node) -> str:
+        return local_name(node.title, is_directory=isinstance(node, Directory), windows=self.windows)
 
     def mtime_ns(self) -> int:
         """The newest date among itself, its children and what was done in it here."""

@@ -24,10 +24,12 @@ _Key = TypeVar("_Key")
 
 @dataclass(frozen=True, slots=True)
 class LayoutOptions:
-    """How the account is laid out: `done` is folder, mixed or hide; `folders` groups projects."""
+    """How the account is laid out: `done` is folder, mixed or hide; `folders` groups projects; `windows_names` has
+    every name be one that Windows can have."""
 
     done: str = "folder"
     folders: bool = False
+    windows_names: bool = False
 
 
 class Placing(Members):
@@ -40,7 +42,8 @@ class Placing(Members):
         timestamps: Callable[[Kind, int], int | None],
         twin: Callable[[int, Node], bool],
     ) -> None:
-        super().__init__(frozenset({DONE_NAME}) if options.done == "folder" else frozenset(), twin)
+        reserved = frozenset({DONE_NAME}) if options.done == "folder" else frozenset()
+        super().__init__(reserved, twin, windows=options.windows_names)
         self.options = options
         self._aliases = aliases
         self._timestamps = timestamps

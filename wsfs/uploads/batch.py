@@ -29,17 +29,23 @@ LOOK_AGAIN = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """One request that is to be made: a comment on `destination`, or a new task or project of `directory`."""
+    """One request that is to be made: a comment on `destination`, or a new task or project of `directory`.
+
+    All of it is by `author`, an email (None: by the login's own user).
+    """
 
     kind: Literal["comment", "task", "project"]
     root: int
     destination: Destination
     files: tuple[int, ...]
     directory: int | None = None
+    author: str | None = None
 
     def same_place(self, other: Planned) -> bool:
         """Whether both would make the same thing, of whatever files."""
-        return (self.root, self.kind, self.directory) == (other.root, other.kind, other.directory)
+        return (self.root, self.kind, self.directory, self.author) == (
+            *(other.root, other.kind, other.directory, other.author),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +212,7 @@ def _plan_group(
     due: list[tuple[Spooled, tuple[Spooled, ...]]] = []
     soon: list[Spooled] = []
     for node, above in group.waiting:
-        held = _place_holds(above, destination)
+        held = _place_holds(above, destination) or _author_holds(node, above, options)
         if held is None and flood and any(True for _ in _unreleased(above)):
             held = Held(
                 f"it would be one of more than {options.hold_tasks} new tasks: `wsfs uploads send` lets them go",
@@ -279,6 +285,16 @@ def _place_holds(above: tuple[Spooled, ...], destination: Destination | None) ->
     return None
 
 
+def _author_holds(node: Spooled, above: tuple[Spooled, ...], options: Options) -> Held | None:
+    for one in (*above, node):
+        if not options.may_post(one.uid):
+            return Held(
+                f"{one.name} is by a user of this machine (number {one.uid}) who isn't among the authors",
+                firm=True,
+            )
+    return None
+
+
 def _file_holds(
     node: Spooled, beside: _Beside, options: Options, around: Circumstances, result: Plan
 ) -> Held | None:
@@ -315,17 +331,26 @@ def _batches(
 ) -> Iterator[Planned]:
     """Comments first, then the topmost new directories, each with the files that lie right in it.
 
-    What lies deeper comes when its parent is there, and then that is its root.
+    What lies deeper comes when its parent is there, and then that is its root. Each request has one author: who
+    put files beside or below another's sends them in requests of their own.
     """
-    direct = [node for node, above in going if not above]
-    for files in _portions(direct, options, alone):
-        yield Planned("comment", root, destination, files)
+    direct: dict[str | None, list[Spooled]] = {}
+    for node in sorted((node for node, above in going if not above), key=lambda node: node.inode):
+        direct.setdefault(options.author_of(node.uid), []).append(node)
+    for author, nodes in direct.items():
+        for files in _portions(nodes, options, alone):
+            yield Planned("comment", root, destination, files, author=author)
     tops = {above[0].inode: above[0] for _, above in going if above}
     for inode in sorted(tops):
-        inside = [node for node, above in going if len(above) == 1 and above[0].inode == inode]
+        author = options.author_of(tops[inode].uid)
+        inside = [
+            node
+            for node, above in going
+            if len(above) == 1 and above[0].inode == inode and options.author_of(node.uid) == author
+        ]
         files = next(_portions(inside, options, alone), ())
         kind: Literal["task", "project"] = "project" if isinstance(destination, RootDestination) else "task"
-        yield Planned(kind, root, destination, files, directory=inode)
+        yield Planned(kind, root, destination, files, directory=inode, author=author)
 
 
 def _portions(files: list[Spooled], options: Options, alone: Set[int]) -> Iterator[tuple[int, ...]]:

@@ -192,6 +192,7 @@ class Delivery:
             directory=planned.directory,
             drop=into_drop,
             known=known,
+            author=planned.author,
         )
 
     # The post
@@ -223,7 +224,7 @@ class Delivery:
             Attachment(node.name, self._spool.content_path(node), node.size, taken)
             for node, taken in zip(files, self.transfers.begin(record.id, files), strict=True)
         ]
-        author, hidden = self._options.author, self._options.hidden
+        author, hidden = record.author, self._options.hidden
         if record.kind == "comment":
             comment = await self._client.post_comment(
                 record.task,
@@ -282,7 +283,7 @@ class Delivery:
             spared = [node for node in members if node.is_dir and files and isinstance(error, api.TooLarge)]
             refused = [node for node in members if node not in spared]
             _log.warning("Worksection doesn't take %s: %s", _named(refused), error)
-            await self._outbox.refuse(refused, refused_sentence(error))
+            await self._outbox.refuse(refused, refused_sentence(error, record.author))
             if spared:
                 await self._outbox.spare(record, spared)
 

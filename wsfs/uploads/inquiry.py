@@ -1,8 +1,9 @@
 """Finding out whether a batch of unknown outcome arrived: two looks at the service, and what they tell.
 
 Nothing can be deleted there, so a batch counts as arrived only if one thing alone can be it: a comment, task or
-project that wasn't there before the post, with all its files. What is certainly by our user, alone, and under the
-names that we gave, is ours; anything else is only if it has the very bytes.
+project that wasn't there before the post, with all its files. What is certainly by the batch's author, alone, and under
+the names that we gave, is ours; anything else is only if it has the very bytes. Of several with the very bytes the
+author's own is.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Inquiry:
             new = not any(file.id in record.known for file in files)
             # With more than our files it is another's; a task may get others' files at any time.
             if files and new and len(match(nodes, files, ())) == len(files):
-                found += _candidate(comment.id, nodes, files, ours=self._is_ours(comment.user_from))
+                found += _candidate(comment.id, nodes, files, ours=_is_ours(record, comment.user_from))
         return found
 
     async def _alone(self, record: BatchRecord, nodes: list[Spooled]) -> Arrived | None:
@@ -130,7 +131,7 @@ class Inquiry:
             files = task.files
             if files is None:
                 files = await self._client.get_files(lane=Lane.UPLOAD, task_id=task.id) if nodes else []
-            found += _candidate(task.id, nodes, files, ours=self._is_ours(task.user_from))
+            found += _candidate(task.id, nodes, files, ours=_is_ours(record, task.user_from))
         return found
 
     async def _projects(self, record: BatchRecord, nodes: list[Spooled]) -> list[_Candidate]:
@@ -140,20 +141,12 @@ class Inquiry:
             if project.id in record.known or loose(project.name) != title:
                 continue
             files = await self._client.get_files(lane=Lane.UPLOAD, project_id=project.id) if nodes else []
-            found += _candidate(project.id, nodes, files, ours=self._is_ours(project.user_from))
+            found += _candidate(project.id, nodes, files, ours=_is_ours(record, project.user_from))
         return found
 
     def _title(self, record: BatchRecord) -> str:
         named = (node.name for node in self._spool.members(record.id) if node.is_dir)
         return next(named, self._options.drop_title)
-
-    def _is_ours(self, user: User | None) -> bool:
-        """Whether it certainly is by our user.
-
-        Whoever else it is by, it may be ours all the same: a token's user has its own name put to a comment.
-        """
-        author = self._options.author
-        return bool(author and user and user.email and user.email.casefold() == author.casefold())
 
     # The bytes
 
@@ -182,6 +175,15 @@ class Inquiry:
             return False
         await trio.to_thread.run_sync(theirs.update, buffer)
         return theirs.digest() == ours
+
+
+def _is_ours(record: BatchRecord, user: User | None) -> bool:
+    """Whether it certainly is by the batch's author.
+
+    Whoever else it is by, it may be ours all the same: a token's user has its own name put to a comment.
+    """
+    author = record.author
+    return bool(author and user and user.email and user.email.casefold() == author.casefold())
 
 
 def _candidate(id: int, nodes: list[Spooled], files: Sequence[File], *, ours: bool) -> list[_Candidate]:

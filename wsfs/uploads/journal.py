@@ -37,7 +37,7 @@ create table if not exists nodes (
     created_at real not null, changed_at real not null);
 create table if not exists batches (
     id integer primary key, kind text not null, project integer not null, task integer not null,
-    directory integer, is_drop integer not null, known text not null, result integer);
+    directory integer, is_drop integer not null, known text not null, result integer, author text);
 create table if not exists recent (
     parent integer not null, name text not null, sent_at real not null, primary key (parent, name));
 create table if not exists places (root integer primary key, path text not null);
@@ -51,6 +51,7 @@ create table if not exists meta (key text primary key, value integer not null);
 Operation = tuple[str, tuple[Any, ...]]
 """One SQL statement and its values."""
 
+_BATCH_COLUMNS = "id, kind, project, task, directory, is_drop, known, author, result"
 _PUT_NODE = (
     f"insert or replace into nodes ({', '.join(NODE_COLUMNS)}) values ({', '.join('?' * len(NODE_COLUMNS))})"
 )
@@ -71,10 +72,10 @@ def delete_node(inode: int) -> Operation:
 def put_batch(batch: BatchRecord) -> Operation:
     """Write a batch's row."""
     return (
-        "insert or replace into batches values (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"insert or replace into batches ({_BATCH_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(batch.id, batch.kind, batch.project, batch.task, batch.directory, batch.drop),
-            *(json.dumps(sorted(batch.known)), batch.result),
+            *(json.dumps(sorted(batch.known)), batch.author, batch.result),
         ),
     )
 
@@ -202,6 +203,7 @@ class Journal:
             database.execute("pragma journal_mode = wal")
             database.execute("pragma synchronous = full")
             database.executescript(_SCHEMA)
+            _add_columns(database)
             return database, _read(database)
         except (sqlite3.Error, OSError) as error:
             raise _translated(error) from error
@@ -259,6 +261,12 @@ def _translated(error: Exception) -> UploadError:
     return SpoolBroken(f"the upload journal can't be used: {error}")
 
 
+def _add_columns(database: sqlite3.Connection) -> None:
+    """What a journal of an earlier version doesn't have yet."""
+    if "author" not in {row[1] for row in database.execute("pragma table_info(batches)")}:
+        database.execute("alter table batches add column author text")
+
+
 def _read(database: sqlite3.Connection) -> Stored:
     nodes = []
     xattrs: dict[int, dict[str, bytes]] = {}
@@ -279,9 +287,10 @@ def _read(database: sqlite3.Connection) -> Stored:
             directory=row[4],
             drop=bool(row[5]),
             known=frozenset(json.loads(row[6])),
-            result=row[7],
+            author=row[7],
+            result=row[8],
         )
-        for row in database.execute("select * from batches order by id")
+        for row in database.execute(f"select {_BATCH_COLUMNS} from batches order by id")
     ]
     recent = {(parent, name): sent_at for parent, name, sent_at in database.execute("select * from recent")}
     meta, places = (

@@ -85,7 +85,8 @@ class BatchRecord:
     `task` is the task that gets the comment, or under which a task is made (0: at the top); `project` is their
     project (0: the batch makes one). `directory` is the spooled directory that it
     makes a task or project of; `drop` says that it makes or fills a project's drop task. `known` are the
-    attachments that the task had before. `result` is the id of the comment, task or project that the service
+    attachments that the task had before. `author` is the email in whose name it is posted, None where that is the
+    login's own. `result` is the id of the comment, task or project that the service
     made of it: None until it has.
     """
 
@@ -97,6 +98,7 @@ class BatchRecord:
     drop: bool
     known: frozenset[int]
     result: int | None = None
+    author: str | None = None
 
 
 NODE_COLUMNS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,6 +13,8 @@ class Options:
     `settle` is the stillness that a batch waits for, at most `settle_most` in all while copies go on;
     `settle_again` that of a file saved over one that was uploaded a short while ago. `empty_after` is how long
     a file stays empty before it is sent so. `text` is the comment's text, with `{names}` and `{count}`.
+    `author` is the email in whose name everything is posted (None: the login's own). `authors`, if there is such,
+    gives that of a local user by uid instead, or None for who may not post: their files wait.
     `grace` is what a post that is under way may take once the sender is told to end. `look_again` is the time
     between the two looks for a batch of which nobody knows whether it arrived.
     """
@@ -28,6 +31,7 @@ class Options:
     drop_title: str = "Project files"
     text: str = "{names}"
     author: str | None = None
+    authors: Callable[[int], str | None] | None = None
     hidden: str | None = None
     parallel: int = 2
     retry_first: float = 2.0
@@ -35,6 +39,14 @@ class Options:
     listing_tries: int = 6
     grace: float = 10.0
     look_again: float = 60.0
+
+    def may_post(self, uid: int) -> bool:
+        """Whether what this local user makes is posted."""
+        return self.authors is None or self.authors(uid) is not None
+
+    def author_of(self, uid: int) -> str | None:
+        """The email in whose name what this local user makes is posted; None for the login's own."""
+        return self.author if self.authors is None else self.authors(uid)
 
     def comment_text(self, names: list[str]) -> str:
         """The text of a comment that brings files of these names."""

@@ -35,6 +35,7 @@ class Outbox:
         directory: int | None = None,
         drop: bool = False,
         known: frozenset[int] = frozenset(),
+        author: str | None = None,
     ) -> BatchRecord:
         """Take settled nodes for a batch; when this returns, a start will know that it may have been sent.
 
@@ -49,6 +50,7 @@ class Outbox:
             directory=directory,
             drop=drop,
             known=known,
+            author=author,
         )
         self._spool.batches[record.id] = record
         for node in nodes:

@@ -52,9 +52,17 @@ _CURES: tuple[tuple[type[api.ApiError], str], ...] = (
 """What a person can do about a refusal, the more particular error first."""
 
 
-def refused_sentence(error: api.ApiError) -> str:
-    """What a person is told of an upload that was refused for good: what happened, and what to do."""
+def refused_sentence(error: api.ApiError, author: str | None = None) -> str:
+    """What a person is told of an upload that was refused for good: what happened, and what to do.
+
+    `author` is the email in whose name it was posted.
+    """
     cause = error.cause if isinstance(error, api.OutcomeUnknown) else error
+    if author is not None and isinstance(cause, api.Refused) and "email_user_from" in cause.detail:
+        return (
+            f"Worksection has no user {author}, in whose name it was to be posted: correct author, or authors, in the "
+            "configuration and mount again; then `wsfs uploads retry`"
+        )
     cures = (cure for kind, cure in _CURES if isinstance(cause, kind))
     return (
         f"{error}: {next(cures, '`wsfs uploads retry` tries again, `wsfs uploads save DIR` copies it out')}"
