@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import gi
 from gi.repository import Gio, GLib, GObject
 
 COMMAND = ["wsfs"]
@@ -121,40 +122,65 @@ def _once(told: Callable[[str], None], state: str) -> bool:
     return False  # GLib would call it again
 
 
-class Watch:
-    """The files whose state will change by itself; asks again every few seconds, as long as there are any."""
+class Emblems:
+    """Which emblem each file has, found out in the background.
+
+    The file manager's own way to be told later, an operation in progress, isn't used: python-nautilus 4.0 hands out
+    no handle for it, and Nautilus 43 then drops the answer as an "unexpected plugin response". Here a file is said to
+    be done at once, and the file manager asked to look at it anew when there is another emblem to show.
+    """
 
     def __init__(self, looker: Looker) -> None:
         self._looker = looker
-        self._files: dict[str, tuple[Any, str]] = {}
+        self._shown: dict[str, str] = {}
+        self._fresh: dict[str, str] = {}
+        self._passing: dict[str, Any] = {}
         self._running = False
 
-    def keep(self, path: str, file: Any, state: str) -> None:
-        """Have the file manager look at `file` again once its state is another; a final state ends that."""
-        if state not in PASSING:
-            self._files.pop(path, None)
-            return
-        self._files[path] = file, state
-        if not self._running:
-            self._running = True
-            GLib.timeout_add_seconds(LOOK_AGAIN, self._look)
+    def of(self, path: str, file: Any) -> str | None:
+        """The emblem to show now; what isn't known yet is looked up, and the file manager then asks again."""
+        if path in self._fresh:
+            state = self._fresh.pop(path)
+            self._show(path, state)
+        else:
+            state = self._shown.get(path, "")
+            self._look_at(path, file)
+        return EMBLEMS.get(state)
 
-    def _look(self) -> bool:
-        for path, (file, state) in list(self._files.items()):
-            if file.is_gone():
-                del self._files[path]
-            else:
-                self._looker.ask(path, self._compared(path, file, state))
-        self._running = bool(self._files)
-        return self._running
-
-    def _compared(self, path: str, file: Any, before: str) -> Callable[[str], None]:
+    def _look_at(self, path: str, file: Any) -> None:
         def told(state: str) -> None:
-            if state != before and self._files.get(path, (None, ""))[0] is file:
-                del self._files[path]
+            self._watch(path, file, state)
+            if EMBLEMS.get(state) != EMBLEMS.get(self._shown.get(path, "")):
+                self._fresh[path] = state
                 file.invalidate_extension_info()
 
-        return told
+        self._looker.ask(path, told)
+
+    def _show(self, path: str, state: str) -> None:
+        if state in EMBLEMS:
+            self._shown[path] = state
+        else:
+            self._shown.pop(path, None)
+
+    def _watch(self, path: str, file: Any, state: str) -> None:
+        """Look again every few seconds, as long as there are files whose state will change by itself."""
+        if state not in PASSING:
+            self._passing.pop(path, None)
+            return
+        self._passing[path] = file
+        if not self._running:
+            self._running = True
+            GLib.timeout_add_seconds(LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> bool:
+        for path, file in list(self._passing.items()):
+            if file.is_gone():
+                del self._passing[path]
+                self._shown.pop(path, None)
+            else:
+                self._look_at(path, file)
+        self._running = bool(self._passing)
+        return self._running
 
 
 class Worksection(GObject.GObject, manager.MenuProvider, manager.InfoProvider):
@@ -163,28 +189,28 @@ class Worksection(GObject.GObject, manager.MenuProvider, manager.InfoProvider):
     def __init__(self) -> None:
         super().__init__()
         self._drives = Drives()
-        self._looker = Looker()
-        self._watch = Watch(self._looker)
+        self._emblems = Emblems(Looker())
 
     # The menu. Older file managers hand in their window first.
 
     def get_file_items(self, *arguments: Any) -> list[Any]:
         """The entry for the selected files, where all of them lie in a drive."""
-        return self._items([path_of(file) for file in arguments[-1]])
+        return self._items("Wsfs", [path_of(file) for file in arguments[-1]])
 
     def get_background_items(self, *arguments: Any) -> list[Any]:
         """The entry for the directory that is shown."""
-        return self._items([path_of(arguments[-1])])
+        return self._items("WsfsHere", [path_of(arguments[-1])])
 
-    def _items(self, found: Sequence[str | None]) -> list[Any]:
+    def _items(self, prefix: str, found: Sequence[str | None]) -> list[Any]:
+        # Nautilus has one table of names for both menus, in which the later one would take the earlier's place.
         paths = [path for path in found if path is not None and self._drives.holds(path)]
         if not paths or len(paths) < len(found) or len(paths) > MOST:
             return []
-        top = manager.MenuItem(name="Wsfs::menu", label="Worksection", tip="", icon="wsfs")
+        top = manager.MenuItem(name=f"{prefix}::menu", label="Worksection", tip="", icon="wsfs")
         menu = manager.Menu()
         top.set_submenu(menu)
         for action, label, tip in ITEMS:
-            item = manager.MenuItem(name=f"Wsfs::{action}", label=label, tip=tip, icon="")
+            item = manager.MenuItem(name=f"{prefix}::{action}", label=label, tip=tip, icon="")
             item.connect("activate", self._chosen, action, paths)
             menu.append_item(item)
         return [top]
@@ -216,25 +242,14 @@ class Worksection(GObject.GObject, manager.MenuProvider, manager.InfoProvider):
 
     # The emblems
 
-    def update_file_info_full(self, provider: Any, handle: Any, closure: Any, file: Any) -> Any:
-        """Look at a file of a drive, in the background; of others nothing is said."""
+    def update_file_info(self, file: Any) -> Any:
+        """Give a file of a drive its emblem; of others nothing is said, and nobody is waited for."""
         path = path_of(file)
-        if path is None or not self._drives.holds(path):
-            return manager.OperationResult.COMPLETE
-
-        def told(state: str) -> None:
-            if state in EMBLEMS:
-                file.add_emblem(EMBLEMS[state])
-            self._watch.keep(path, file, state)
-            manager.info_provider_update_complete_invoke(
-                closure, provider, handle, manager.OperationResult.COMPLETE
-            )
-
-        self._looker.ask(path, told)
-        return manager.OperationResult.IN_PROGRESS
-
-    def cancel_update(self, provider: Any, handle: Any) -> None:
-        """Nothing to be stopped: a look is over within moments."""
+        if path is not None and self._drives.holds(path):
+            emblem = self._emblems.of(path, file)
+            if emblem is not None:
+                file.add_emblem(emblem)
+        return manager.OperationResult.COMPLETE
 
 
 def run(action: str, paths: Sequence[str]) -> None:
@@ -247,18 +262,22 @@ def run(action: str, paths: Sequence[str]) -> None:
 
 
 def to_clipboard(text: str) -> bool:
-    """Put a text into the clipboard, by whichever GTK the file manager is made with."""
-    from gi.repository import Gdk
+    """Put a text into the clipboard of the file manager; False where its GTK isn't to be had in Python.
 
-    if hasattr(Gdk, "Clipboard"):  # GTK 4
-        display = Gdk.Display.get_default()
-        if display is None:
-            return False
-        display.get_clipboard().set_content(Gdk.ContentProvider.new_for_value(text))
-        return True
-    from gi.repository import Gtk
-
-    clipboard = Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD)
+    Another GTK than its own must never come into a process.
+    """
+    gtk = "4.0" if (MANAGER, manager._version) == ("Nautilus", "4.0") else "3.0"
+    try:
+        gi.require_version("Gdk", gtk)
+        if gtk == "3.0":
+            gi.require_version("Gtk", gtk)
+    except ValueError:
+        return False
+    gdk: Any = importlib.import_module("gi.repository.Gdk")
+    if gtk == "4.0":
+        display = gdk.Display.get_default()
+        return bool(display.get_clipboard().set_content(gdk.ContentProvider.new_for_value(text)))
+    clipboard = importlib.import_module("gi.repository.Gtk").Clipboard.get(gdk.SELECTION_CLIPBOARD)
     clipboard.set_text(text, -1)
     clipboard.store()
     return True
