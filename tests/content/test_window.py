@@ -55,6 +55,33 @@ async def test_read_in_sequence_is_one_request_and_little_memory(small: Content,
     assert server.running == 0
 
 
+async def test_a_reader_that_is_slower_than_the_network_needs_one_request(
+    small: Content, server: FakeServer, clock: trio.testing.MockClock
+) -> None:
+    """What had come when the download ended is still there for who reads on."""
+    reader = small.open(1, SIZE, Lane.PERSON)
+    for offset in range(0, SIZE, MIB):
+        assert await reader.read(offset, MIB) == content(1, offset, offset + MIB)
+        await trio.sleep(1)
+    assert len(server.requests) == 1
+    assert server.running == 0, "the connection isn't kept"
+    reader.close()
+    await trio.testing.wait_all_tasks_blocked()
+    assert small.status()["streams"] == 0
+
+
+async def test_what_nobody_reads_to_its_end_is_let_go_of(
+    small: Content, server: FakeServer, clock: trio.testing.MockClock
+) -> None:
+    reader = small.open(1, SIZE, Lane.PERSON)
+    await reader.read(SIZE - 2 * MIB, 4096)
+    await trio.sleep(1)
+    assert buffered(small) > MIB
+    await trio.sleep(window.IDLE + 1)
+    assert not windows(small)
+    reader.close()
+
+
 async def test_the_stream_waits_for_its_reader(small: Content, server: FakeServer) -> None:
     reader = small.open(1, SIZE, Lane.PERSON)
     await reader.read(0, 4096)

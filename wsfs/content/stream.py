@@ -132,6 +132,9 @@ class Stream(ABC):
     async def _room(self) -> None:  # noqa: B027
         """Wait until readers have caught up."""
 
+    async def _linger(self) -> None:  # noqa: B027
+        """All has come: wait, without a connection, as long as what the stream holds may be wanted."""
+
     def _refused(self, error: WrongSize) -> None:  # noqa: B027
         """The content is not what the API says: nothing that came may stay."""
 
@@ -142,6 +145,7 @@ class Stream(ABC):
         try:
             with self._scope:
                 await self._pull()
+                await self._linger()
         except trio.Cancelled:
             self._network.closed = True  # the nursery is being cancelled: no new stream would live
             raise

@@ -90,10 +90,20 @@ class Window(Stream):
 
     async def _room(self) -> None:
         while self._ahead():
-            self._parked = trio.Event()
-            with trio.move_on_after(IDLE) as idle:
-                await self._parked.wait()
-            self._parked = None
-            if idle.cancelled_caught and not self._reading:
+            if await self._idle():
                 self.stop()
                 await trio.lowlevel.checkpoint()
+
+    async def _linger(self) -> None:
+        # Who is still reading what had come would otherwise need another download for the rest of it.
+        while self._reading or self._furthest < self.position:
+            if await self._idle():
+                return
+
+    async def _idle(self) -> bool:
+        """Wait until a reader comes or goes; True where none has for a while."""
+        self._parked = trio.Event()
+        with trio.move_on_after(IDLE) as idle:
+            await self._parked.wait()
+        self._parked = None
+        return idle.cancelled_caught and not self._reading
