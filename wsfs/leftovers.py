@@ -1,0 +1,165 @@
+"""What lies in a spool, read without taking it: for the commands, when no mount runs that could be asked.
+
+It is in the form of a mount's own list (`UploadCommands.listing`), but for what only a running mount knows. Nothing is
+changed, and no lock is needed: the journal is read as of one moment, and what waits keeps its content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import platformdirs
+
+from wsfs import belonging
+from wsfs.uploads.noise import is_noise
+from wsfs.uploads.states import State
+
+JOURNAL = "journal.sqlite"
+CONTENT = "content"
+BUSY_SECONDS = 5.0
+
+NEXT_MOUNT = "it goes when the drive is mounted again"
+LOOKED_FOR = (
+    "it was being sent when wsfs ended; whether it arrived is looked up when the drive is mounted again"
+)
+
+_COLUMNS = (
+    *(
+        "inode",
+        "parent",
+        "name",
+        "is_dir",
+        "state",
+        "size",
+        "error",
+        "content",
+        "closed",
+        "uncertain",
+        "shadow",
+    ),
+    *("mtime_ns", "mode"),
+)
+
+
+class Unreadable(Exception):  # noqa: N818 - it says what is the matter
+    """A spool can't be read; str() is a sentence for after "wsfs: "."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    inode: int
+    parent: int
+    name: str
+    is_dir: bool
+    state: State
+    size: int
+    error: str | None
+    content: str
+    closed: bool
+    uncertain: bool
+    shadow: bool
+    mtime_ns: int
+    mode: int
+
+
+def spools(places: Iterable[Path] | None = None) -> list[Path]:
+    """The spools in the data directories of this user's accounts (or of `places`), by name."""
+    if places is None:
+        base = platformdirs.user_data_path("wsfs")
+        with contextlib.suppress(OSError):
+            return [one / "spool" for one in sorted(base.iterdir()) if (one / "spool" / JOURNAL).is_file()]
+        return []
+    return [one / "spool" for one in places if (one / "spool" / JOURNAL).is_file()]
+
+
+def listing(spool: Path) -> dict[str, Any]:
+    """What has not reached the server; see UploadCommands.listing. Raises Unreadable.
+
+    `account` is whose it is, "" where that isn't known.
+    """
+    rows, places = _read(spool)
+    by_inode = {row.inode: row for row in rows}
+    files = []
+    for row in rows:
+        if row.state is State.DROPPED or row.state is State.LOCAL or is_noise(row.name):
+            continue
+        if row.is_dir and row.state is not State.QUARANTINED:
+            continue
+        state, reason = _as_found(row)
+        files.append(
+            {
+                "path": _path(row, by_inode, places),
+                "state": str(state),
+                "size": row.size,
+                "reason": reason,
+                "inode": row.inode,
+                "uncertain": row.uncertain,
+                "directory": row.is_dir,
+                "old_version": row.shadow,
+                "content": row.content,
+                "mtime_ns": row.mtime_ns,
+                "mode": row.mode,
+            }
+        )
+    return {"account": belonging.account(spool.parent) or "", "spool": str(spool), "files": files}
+
+
+def content_path(spool: str, name: str) -> Path:
+    """Where the content of that name is, which a list told of. Raises Unreadable for what is no name."""
+    if not name or name in (".", "..") or "/" in name:
+        raise Unreadable("the list of uploads makes no sense; is the mount of another version of wsfs?")
+    return Path(spool) / CONTENT / name
+
+
+def _as_found(row: _Row) -> tuple[State, str]:
+    """The state that a start would give it, and why it waits."""
+    if row.state is State.OPEN:
+        if row.closed:
+            return State.SETTLING, NEXT_MOUNT
+        return State.INTERRUPTED, row.error or "it was still being written when wsfs or the computer stopped"
+    if row.state in (State.SENDING, State.UNKNOWN):
+        return State.UNKNOWN, LOOKED_FOR
+    return row.state, row.error or NEXT_MOUNT
+
+
+def _path(row: _Row, rows: dict[int, _Row], places: dict[int, str]) -> str:
+    names = [row.name]
+    parent = row.parent
+    while (above := rows.get(parent)) is not None and len(names) < len(rows):
+        names.append(above.name)
+        parent = above.parent
+    base = places.get(parent, f"(inode {parent})").rstrip("/")
+    return "/".join([base, *reversed(names)])
+
+
+def _read(spool: Path) -> tuple[list[_Row], dict[int, str]]:
+    """The journal's rows; a query of one transaction, so as of one moment."""
+    address = f"file:{quote(os.fsencode(spool / JOURNAL))}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as database:
+            database.execute("begin")
+            tables = {
+                name for (name,) in database.execute("select name from sqlite_master where type = 'table'")
+            }
+            nodes = database.execute(f"select {', '.join(_COLUMNS)} from nodes order by inode").fetchall()
+            places = dict(database.execute("select root, path from places")) if "places" in tables else {}
+    except sqlite3.Error as error:
+        raise Unreadable(f"the uploads in {spool} can't be read: {error}") from error
+    rows = []
+    for values in nodes:
+        fields = dict(zip(_COLUMNS, values, strict=True))
+        for flag in ("is_dir", "closed", "uncertain", "shadow"):
+            fields[flag] = bool(fields[flag])
+        try:
+            fields["state"] = State(fields["state"])
+        except ValueError as error:
+            raise Unreadable(f"the uploads in {spool} are those of a newer version of wsfs") from error
+        rows.append(_Row(**fields))
+    return rows, places
