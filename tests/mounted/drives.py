@@ -112,7 +112,8 @@ class Mount:
         self.said = scratch / "said"
         self.runtime = scratch / "run"
         for directory in (self.place, self.runtime):
-            directory.mkdir(parents=True, exist_ok=True)
+            if mountinfo.find(directory) is None:  # else a dead mount may be there, which answers nothing
+                directory.mkdir(parents=True, exist_ok=True)
         self.env = {
             "WSFS_API_KEY": api_key,
             "XDG_RUNTIME_DIR": str(self.runtime),

@@ -52,7 +52,11 @@ class Machine:
         assert self._holder.stdout is not None
         said = self._holder.stdout.readline()
         assert said == b"ready\n", f"the machine can't be made: {said!r}"
-        self._managers: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def pid(self) -> int:
+        """The process that holds it."""
+        return self._holder.pid
 
     def command(self, *words: str | Path, user: str = "root") -> list[str]:
         """The command line that runs `words` in it."""

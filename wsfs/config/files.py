@@ -100,13 +100,18 @@ def known_accounts(files: Sequence[Path] | None = None) -> list[KnownAccount]:
 
 
 def read(path: Path) -> ConfigFile:
-    """What a configuration file says. ConfigError when it can't be read, or is no TOML, with line and column."""
+    """What a configuration file says. ConfigError when it can't be read, or is no TOML, with line and column.
+
+    A file of the system's that this user may not read isn't meant for him: it holds the secrets of the machine's drives.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         return ConfigFile(path, text, tomllib.loads(text))
     except (FileNotFoundError, NotADirectoryError):
         return ConfigFile(path, "", {})
     except OSError as error:
+        if isinstance(error, PermissionError) and path == SYSTEM_FILE:
+            return ConfigFile(path, "", {})
         raise ConfigError(f"the configuration file {path} can't be read: {error.strerror}") from error
     except ValueError as error:  # TOMLDecodeError, which names line and column, and UnicodeDecodeError
         raise ConfigError(f"the configuration file {path} isn't valid TOML: {error}") from error
