@@ -59,7 +59,8 @@ NAMES = st.text("abc d.é\"'=#[", min_size=1)
 
 @given(st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers() | st.text("ab\n#[=", max_size=9))))
 def test_any_file_has_a_line_for_each_key(tables: dict[str, dict[str, Any]]) -> None:
-    text, expected = "", {}
+    text = ""
+    expected: dict[tuple[str, ...], int] = {}
     for header, table in tables.items():
         expected[header,] = text.count("\n") + 1
         text += f"[{quoted(header)}]\n"
