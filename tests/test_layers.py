@@ -19,11 +19,13 @@ MAY_IMPORT = {
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
+        *("belonging", "finishing"),
         *("commands", "upload_commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
         "service",
     },
     "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control", "upload_commands"},
     "belonging": set(),
+    "finishing": {"uploads"},
     "leftovers": {"belonging", "uploads"},
     "upload_commands": {"drive", "tree", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},

@@ -14,14 +14,13 @@ import gc
 import hashlib
 import logging
 import os
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyfuse3
 import trio
 
-from wsfs import logplace
+from wsfs import belonging, logplace
 from wsfs.api.auth import AdminKey, Credentials, UserToken
 from wsfs.api.client import Client
 from wsfs.api.errors import ApiError, LoginRefused, NoSuchAccount
@@ -52,6 +51,7 @@ from wsfs.drive.request_log import RequestLog
 from wsfs.drive.titles import Titles
 from wsfs.drive.versions import Versions
 from wsfs.drive.writable import WritePolicy
+from wsfs.finishing import End, drain
 from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
@@ -124,7 +124,8 @@ def _first(error: BaseException) -> MountError:
 async def _open_stores(settings: Settings, stack: contextlib.AsyncExitStack) -> tuple[Store, Spool, Cache]:
     """What is on the disk, opened; `stack` closes it."""
     try:
-        await trio.to_thread.run_sync(_make_private, settings.data_dir)
+        await trio.to_thread.run_sync(_claim, settings.data_dir, "data_dir", settings.base_url)
+        await trio.to_thread.run_sync(_claim, settings.cache_dir, "cache_dir", settings.base_url)
         store = Store(settings.data_dir / "catalog.db")
         await store.open()
         stack.push_async_callback(store.close)
@@ -152,7 +153,7 @@ async def _serve(
     supervisor: Supervisor,
 ) -> None:
     authors = await _authors(settings)
-    stop, ending = trio.Event(), trio.Event()
+    end, ending = End(settings.drain), trio.Event()
     requests = RequestLog()
     pacer = Pacer(settings.rate)
     aliases = store.aliases()
@@ -287,7 +288,7 @@ async def _serve(
             "read_only": settings.read_only,
             "log": logplace.where(),
         },
-        stop=stop.set,
+        stop=end.at_once,
         login=renewer.status,
     )
     operations = Operations(
@@ -308,11 +309,15 @@ async def _serve(
     nursery.start_soon(versions.run)
     await _check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
-    nursery.start_soon(_when_told, stop, ending)
+    nursery.start_soon(_when_told, end.stop, ending)
     nursery.start_soon(keep_told, supervisor, functools.partial(_in_words, settings, spool, ending), ending)
-    await _until_unmounted(settings, operations, notifier, commands, stop, ready)
+    await nursery.start(end.listen)
+    await _until_unmounted(settings, operations, notifier, commands, end.stop, ready)
     ending.set()
+    end.unmounted()
     unmounted()
+    if not settings.read_only:
+        await drain(sender, spool, end)
     # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
     nursery.cancel_scope.cancel()
     await trio.lowlevel.checkpoint_if_cancelled()
@@ -425,9 +430,7 @@ async def _until_unmounted(
         async with trio.open_nursery() as serving:
 
             async def until_told() -> None:
-                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                    serving.start_soon(_set_on_signal, signals, stop)
-                    await stop.wait()
+                await stop.wait()
                 serving.cancel_scope.cancel()
 
             async def main() -> None:
@@ -453,12 +456,6 @@ async def _until_unmounted(
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(pyfuse3.close)
         log.info("%s is unmounted", mountpoint)
-
-
-async def _set_on_signal(signals: AsyncIterator[int], stop: trio.Event) -> None:
-    async for number in signals:
-        log.info("Ending on %s", signal.Signals(number).name)
-        stop.set()
 
 
 @contextlib.contextmanager
@@ -494,8 +491,17 @@ def _fuse_options(settings: Settings) -> set[str]:
     return options
 
 
-def _make_private(directory: Path) -> None:
+def _claim(directory: Path, option: str, address: str) -> None:
+    """Make a directory where it is missing, and see that it is this account's. Raises MountError, OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        belonging.claim(directory, address)
+    except belonging.BelongsToAnother as error:
+        raise MountError(
+            f"{directory} belongs to {error.account}, and this is {address}: what the one hasn't sent yet must never "
+            f"go to the other; give this account a directory of its own with --{option.replace('_', '-')}",
+            lasts=True,
+        ) from error
 
 
 def _device(mountpoint: str) -> int:

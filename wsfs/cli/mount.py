@@ -69,6 +69,8 @@ def mount(
       hidden=…              as the service's own parameter, for every post
       comment_template=…    text of a comment with files [{names}]
       settle=3              seconds a file has to be still before it is sent
+      drain=60              seconds for which the end of a drive (a shutdown) still sends what waits
+      notifications=no      show nothing on the desktop
       hold_tasks=10         more new tasks at once than this wait for `wsfs uploads send`
       timezone=Europe/Kyiv  the account's time zone [this machine's]
       deadline=30, poll=30  seconds: the longest wait for an answer; between looks for changes

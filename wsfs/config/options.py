@@ -66,6 +66,8 @@ OPTIONS: Mapping[str, Option] = {
         Option("versions", "versions", values.boolean, flag=True),
         Option("writable_for", "writable_for", values.number(0)),
         Option("settle", "settle", values.number(0)),
+        Option("drain", "drain", values.number(0)),
+        Option("notifications", "notifications", values.boolean),
         Option("hold_tasks", "hold_tasks", values.integer),
         Option("deadline", "deadline", values.number(1)),
         Option("poll", "poll", values.number(1)),

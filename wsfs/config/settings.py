@@ -48,6 +48,8 @@ class Settings:
     writable_for: float = 3600.0  # seconds for which a file that was uploaded from here can be saved over
     settle: float = 3.0
     hold_tasks: int = 10
+    drain: float = 60.0  # seconds for which what is pending is sent once the mount is told to end by a signal
+    notifications: bool = True  # on the desktop
     deadline: float = 29.0
     poll: float = 30.0
     crawl: bool = True

@@ -357,7 +357,8 @@ class Sender:
     @property
     def stuck(self) -> str | None:
         """Why nothing can go at this moment: no network, or no login. None while something may."""
-        return None if self._paused is None else str(self._paused[1])
+        pause = None if self._paused is None else self._paused[1]
+        return str(pause) if pause is not None and (pause.offline or pause.login) else None
 
     def _drained(self, watch: Watch) -> Drained:
         until, pause = self._paused if self._paused is not None else (None, None)
