@@ -19,6 +19,7 @@ def pcmanfm_files(home: Home, command: Sequence[str]) -> Mapping[Path, str]:
         place / "wsfs.desktop": _desktop(
             Type="Menu",
             Name="Worksection",
+            Tooltip="Worksection",
             Icon="wsfs",
             ItemsList="".join(f"wsfs-{item.action};" for item in ITEMS),
             ShowIfTrue=f"{_INSIDE} %f",
@@ -28,7 +29,7 @@ def pcmanfm_files(home: Home, command: Sequence[str]) -> Mapping[Path, str]:
         files[place / f"wsfs-{item.action}.desktop"] = _desktop(
             Type="Action",
             Name=item.label,
-            Tooltip=item.tip,
+            Tooltip=item.label,  # which is what libfm 1.3.2 shows
             Icon=item.icon,
             TargetContext="true",
             TargetLocation="true",
@@ -47,9 +48,10 @@ def nemo_files(home: Home, command: Sequence[str]) -> Mapping[Path, str]:
             '[ "$(findmnt -rno FSTYPE -T "$1")" = fuse.wsfs ]\n'
         )
     }
-    for item in ITEMS:
-        files[place / f"wsfs-{item.action}.nemo_action"] = (
-            f"# Made by `{MARK}`.\n[Nemo Action]\nActive=true\nName={item.label}\nComment={item.tip}\n"
+    for number, item in enumerate(ITEMS):  # shown in the order of the files' names, and in no submenu
+        label = item.label if "Worksection" in item.label else f"Worksection: {item.label}"
+        files[place / f"wsfs-{number}-{item.action}.nemo_action"] = (
+            f"# Made by `{MARK}`.\n[Nemo Action]\nActive=true\nName={label}\nComment={item.tip}\n"
             f"Icon-Name={item.icon}\nExec={_percent(command_line(command, item.action))} %F\n"
             f"Selection=notnone\nExtensions=any;\nQuote=double\nConditions={inside};\n"
         )
@@ -77,7 +79,8 @@ def _desktop(**keys: str) -> str:
 
 def _profile(item: Item, command: Sequence[str]) -> str:
     line = _percent(command_line(command, item.action))
-    return f"\n[X-Action-Profile run]\nMimeTypes=*;\nSchemes=file;\nExec={line} %F\nShowIfTrue={_INSIDE} %f\n"
+    # Nothing of "Schemes": libfm 1.3.2 crashes over it.
+    return f"\n[X-Action-Profile run]\nMimeTypes=*;\nExec={line} %F\nShowIfTrue={_INSIDE} %f\n"
 
 
 def _percent(line: str) -> str:
