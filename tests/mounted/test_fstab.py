@@ -13,7 +13,7 @@ import pytest
 from wsfs.emulator.testing import Process
 
 from .drives import eventually, files_of
-from .machine import HOME, UID, Machine, needs
+from .machine import HOME, UID, Machine, needs, wsfs_script
 
 PLACE = Path("/home/acme")
 TASK = PLACE / "Project 001/Task 001-0001"
@@ -219,3 +219,19 @@ def standing(pid: int) -> str:
         return str(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:
         return ""
+
+
+def test_a_login_of_the_machines_needs_no_key_in_a_file(machine: Machine, small_service: Process) -> None:
+    machine.write("/etc/wsfs/config.toml", f'[accounts.acme]\naddress = "{small_service.url}"\nrate = 0\n')
+    command = ("login", "acme", "--api-key", "--system")
+    typed = f"{small_service.api_key}\n"
+    refused = machine.run(wsfs_script(), *command, user="olha", stdin=typed, ok=False)
+    assert "a login of the machine is root's" in refused.err
+    said = machine.run(wsfs_script(), *command, stdin=typed)
+    assert "The login is kept in /var/lib/wsfs/logins/" in said.out
+    machine.run("mount", "-t", "fuse.wsfs", "acme", PLACE)
+    assert machine.run("ls", PLACE).lines == PROJECTS
+    assert machine.run("find", DATA, "-type", "f", "-perm", "/077").out == ""
+    machine.wsfs("logout", "--system")
+    machine.run("umount", PLACE)
+    assert machine.run("mount", "-t", "fuse.wsfs", "acme", PLACE, ok=False).code == 32

@@ -176,4 +176,4 @@ def test_where_it_can_not_be_installed_one_sentence_says_why(olha: Machine) -> N
     assert refused.err.startswith("wsfs: your systemd doesn't answer")
     assert olha.run("find", HOME / ".config/systemd", user="olha", ok=False).out == ""
     refused = olha.wsfs("service", "install", "acme", "--system", user="olha", ok=False)
-    assert "root's to install" in refused.err
+    assert "a service of the machine is root's" in refused.err

@@ -14,20 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from wsfs.cli.flushing import shown
-from wsfs.config import known_accounts
-from wsfs.secrets import Vault
+from wsfs.config import config_files, known_accounts, vault_of
 
 
 @click.command(short_help="Show the accounts that are known, and their logins.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: a list.")
-def accounts(as_json: bool) -> None:
+@click.option("--system", is_flag=True, help="Those of this machine's drives.")
+def accounts(as_json: bool, system: bool) -> None:
     """Show every account that there is a login to, or that the configuration names. No secret is shown.
 
     \b
     wsfs accounts
     wsfs accounts --json
     """
-    found = _found()
+    found = _found(system)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -48,7 +48,7 @@ def accounts(as_json: bool) -> None:
     Console(highlight=False).print(table)
 
 
-def _found() -> list[dict[str, Any]]:
+def _found(system: bool) -> list[dict[str, Any]]:
     """A row for each account: the kept login, which goes before a key in a file."""
     rows: dict[str, dict[str, Any]] = {
         entry.base_url: {
@@ -58,9 +58,9 @@ def _found() -> list[dict[str, Any]]:
             "kept_in": entry.place,
             "ends": None if entry.ends is None else _moment(entry.ends),
         }
-        for entry in Vault().entries()
+        for entry in vault_of(system).entries()
     }
-    for known in known_accounts():
+    for known in known_accounts(config_files(system=system)):
         rows.setdefault(
             known.base_url,
             {

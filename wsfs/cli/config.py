@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wsfs.cli import known
 from wsfs.cli.errors import say
 from wsfs.cli.flushing import shown
 from wsfs.cli.status import size
@@ -22,12 +23,9 @@ from wsfs.config import (
     config_files,
     explain,
     gather,
-    known_accounts,
     problems,
-    vault_of,
 )
 from wsfs.config.explain import DEFAULT
-from wsfs.secrets import short_name
 
 
 @click.command(short_help="Show the settings that are in force, and where each comes from.")
@@ -82,14 +80,10 @@ def config(account: str | None, mount_options: tuple[str, ...], system: bool, as
 
 def _accounts(system: bool) -> list[str]:
     """The accounts that the files name, or that there is a login to."""
-    names: dict[str, str] = {}
     try:
-        names = {known.base_url: known.name for known in known_accounts(config_files(system=system))}
+        return list(known.accounts(system).values())
     except ConfigError:
-        pass  # which `problems` has told
-    for entry in vault_of(system).entries():
-        names.setdefault(entry.base_url, short_name(entry.base_url))
-    return list(names.values())
+        return []  # which `problems` has told
 
 
 def _show(console: Console, told: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ import click
 from wsfs.api.account import account_base_url, is_loopback
 from wsfs.api.auth import AdminKey, UserToken
 from wsfs.cli.errors import UserError, say
-from wsfs.config import SECRETS, LoginSettings, Value, known_accounts, resolve_login, secret
-from wsfs.secrets import Login, SecretsError, Vault, short_name
+from wsfs.cli.known import check_system, only_account
+from wsfs.config import SECRETS, LoginSettings, Value, config_files, resolve_login, secret, vault_of
+from wsfs.secrets import Login, SecretsError
 
 
 @click.command(short_help="Log in to an account, for the mounts to come.")
@@ -24,7 +25,8 @@ from wsfs.secrets import Login, SecretsError, Vault, short_name
 @click.option(
     "--no-keyring", is_flag=True, help="Keep the login in a file of yours, even if there is a keyring."
 )
-def login(account: str | None, with_key: bool, no_browser: bool, no_keyring: bool) -> None:
+@click.option("--system", is_flag=True, help="For the drives of this machine (root); without a keyring.")
+def login(account: str | None, with_key: bool, no_browser: bool, no_keyring: bool, system: bool) -> None:
     """Log in to ACCOUNT, and keep the login: `wsfs mount ACCOUNT MOUNTPOINT` then needs no key.
 
     A browser opens on Worksection's page, where you agree. It then comes back to this computer, and warns that
@@ -37,11 +39,15 @@ def login(account: str | None, with_key: bool, no_browser: bool, no_keyring: boo
     \b
     wsfs login acme
     wsfs login acme --api-key
+    sudo wsfs login acme --api-key --system     for a mount by fstab, or a service of the machine
     """
-    settings = resolve_login(account or _only_account(), warn=say)
+    check_system(system, "a login")
+    settings = resolve_login(
+        account or only_account(system), files=config_files(system=system) if system else None, warn=say
+    )
     try:
         made = _with_key(settings) if with_key else _with_oauth(settings, browser=not no_browser)
-        vault = Vault()
+        vault = vault_of(system)
         with vault.locked(made.base_url):
             kept = vault.store(made, keyring=not no_keyring)
         if not with_key:  # the pair was kept before it is used
@@ -54,19 +60,9 @@ def login(account: str | None, with_key: bool, no_browser: bool, no_keyring: boo
         raise UserError(str(error)) from error
     host = urlsplit(made.base_url).netloc
     click.echo(f"Logged in to {host} as {kept.user}")
-    click.echo(_told_place(kept, no_keyring))
+    click.echo(_told_place(kept, no_keyring or system))
     if any(os.environ.get(f"WSFS_{name.upper()}") for name in SECRETS):
         say("WSFS_API_KEY or WSFS_ACCESS_TOKEN is set, and goes before this login")
-
-
-def _only_account() -> str | None:
-    """The account that is meant where none is named: the only one in the configuration, or among the logins."""
-    names = {known.base_url: known.name for known in known_accounts()}
-    for entry in Vault().entries():
-        names.setdefault(entry.base_url, short_name(entry.base_url))
-    if len(names) > 1:
-        raise UserError(f"which account? there are {', '.join(sorted(names.values()))}")
-    return next(iter(names.values()), None)
 
 
 def _told_place(login: Login, no_keyring: bool) -> str:

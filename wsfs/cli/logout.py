@@ -7,20 +7,23 @@ from urllib.parse import urlsplit
 import click
 
 from wsfs.cli.errors import UserError
-from wsfs.config import resolve_login
-from wsfs.secrets import SecretsError, Vault
+from wsfs.cli.known import check_system
+from wsfs.config import config_files, resolve_login, vault_of
+from wsfs.secrets import SecretsError
 
 
 @click.command(short_help="Forget the login to an account.")
 @click.argument("account", required=False)
-def logout(account: str | None) -> None:
+@click.option("--system", is_flag=True, help="That of this machine's drives (root).")
+def logout(account: str | None, system: bool) -> None:
     """Forget the login to ACCOUNT that `wsfs login` keeps, in the keyring or in a file.
 
     A drive that is mounted goes on until its token ends, within a day. A key in the configuration file stays.
     """
-    vault = Vault()
+    check_system(system, "a login")
+    vault = vault_of(system)
     if account is not None:
-        base_url = resolve_login(account).base_url
+        base_url = resolve_login(account, files=config_files(system=system) if system else None).base_url
         assert base_url is not None
     else:
         urls = [entry.base_url for entry in vault.entries()]

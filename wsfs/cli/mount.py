@@ -11,6 +11,7 @@ import click
 from wsfs.api.auth import AdminKey
 from wsfs.cli import daemon, healing, logs, preflight, running
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.known import check_system
 from wsfs.config import ConfigError, LoginUnreadable, Settings, resolve
 from wsfs.control import ControlError
 from wsfs.service import CONFIGURATION_EXIT, Supervisor
@@ -79,7 +80,7 @@ def mount(
     """
     herald, supervisor = daemon.Herald(), Supervisor()
     try:
-        _check_system(system)
+        check_system(system, "a drive")
         settings = resolve(
             account,
             mountpoint,
@@ -122,13 +123,6 @@ def lasts(error: Exception) -> bool:
     if isinstance(error, UserError):
         return error.lasts
     return isinstance(error, ConfigError) and not isinstance(error, LoginUnreadable)
-
-
-def _check_system(system: bool) -> None:
-    if system and os.geteuid() != 0:
-        raise UserError(
-            "a drive of the machine is root's to mount; leave out --system to mount one of your own"
-        )
 
 
 def _serve(settings: Settings, herald: daemon.Herald, supervisor: Supervisor) -> None:

@@ -12,19 +12,16 @@ from typing import Any
 import click
 
 from wsfs import mountinfo
-from wsfs.cli import daemon, healing, preflight, units
+from wsfs.cli import daemon, healing, known, preflight, units
 from wsfs.cli.errors import UserError, say
 from wsfs.config import (
     ConfigError,
     LoginUnreadable,
     Settings,
-    config_files,
-    known_accounts,
+    gather,
     parse_mount_options,
     resolve,
-    vault_of,
 )
-from wsfs.secrets import short_name
 
 _account = click.argument("account", required=False)
 _system = click.option("--system", is_flag=True, help="The machine's, by /etc/wsfs/config.toml (root).")
@@ -194,15 +191,10 @@ def _installed(account: str | None, system: bool) -> tuple[units.Manager, str]:
 
 
 def _only_account(system: bool) -> str:
-    names = {known.base_url: known.name for known in known_accounts(config_files(system=system))}
-    for entry in vault_of(system).entries():
-        names.setdefault(entry.base_url, short_name(entry.base_url))
-    if len(names) != 1:
-        which = (
-            f"there are {', '.join(sorted(names.values()))}" if names else "none is known; `wsfs login` first"
-        )
-        raise UserError(f"which account? {which}")
-    return next(iter(names.values()))
+    name = known.only_account(system)
+    if name is None:
+        raise UserError("which account? none is known; `wsfs login ACCOUNT` logs in to one")
+    return name
 
 
 def _settings(account: str, mountpoint: str | None, system: bool, environment: dict[str, str]) -> Settings:
@@ -227,8 +219,6 @@ def _settings(account: str, mountpoint: str | None, system: bool, environment: d
 
 
 def _mountpoint(account: str, system: bool, drop_in: Path | None = None) -> Path:
-    from wsfs.config import gather
-
     environ = dict(os.environ)
     if drop_in is not None:
         with contextlib.suppress(OSError):

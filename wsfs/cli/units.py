@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from wsfs.cli.errors import UserError
+from wsfs.cli.known import check_system
 
 TEMPLATE = "wsfs@.service"
 PACKAGED = Path("/usr/lib/systemd")
@@ -109,8 +110,7 @@ class Manager:
 
     def check(self) -> None:
         """UserError where there is no such manager to talk to, or this user may not."""
-        if self.system and os.geteuid() != 0:
-            raise UserError("a service of the machine is root's to install; use sudo, or leave out --system")
+        check_system(self.system, "a service")
         if not self.system and os.geteuid() == 0 and "SUDO_USER" in os.environ:
             raise UserError(
                 "a service of yours is installed without sudo; for one of the machine add --system"
