@@ -1,0 +1,109 @@
+"""What the desktop tests share. Without the programs that scripts/setup dev installs: skipped, in CI a failure.
+
+Pictures of the screen go to `screenshots` in the directory of the test run; with WSFS_SCREENSHOTS=DIR to that one, so
+that `WSFS_SCREENSHOTS=docs/images scripts/test tests/desktop` brings those of the documentation up to date.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ExpectedWarnings
+from tests.mounted.conftest import QUIET, _live, fuse, mounter, mounting  # noqa: F401 - fixtures
+from tests.mounted.drives import watchdog
+
+from .screen import Screen
+from .session import Session, missing
+
+PROGRAMS = ("Xvfb", "openbox", "xdotool", "xprop", "import", "dbus-run-session", "unshare")
+TEST_SECONDS = 240.0
+CALM = f"{QUIET},settle=1"
+"""For mounts whose requests are counted, and that send soon."""
+
+
+def require(*programs: str) -> None:
+    """Skip the test where a program is missing; in CI fail it."""
+    absent = missing(programs)
+    if absent and os.environ.get("CI"):
+        pytest.fail(f"{', '.join(absent)} missing: a desktop test must not be left out here")
+    if absent:
+        pytest.skip(f"{', '.join(absent)} missing: scripts/setup dev installs it")
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs(expected_warnings: ExpectedWarnings) -> Iterator[None]:
+    """Fail the test on what its mounts logged in alarm, and end what hangs."""
+    with watchdog(lambda: list(_live), TEST_SECONDS):
+        yield
+    told = [line for mount in _live for line in mount.unexpected(expected_warnings.covers)]
+    assert not told, f"unexpected in a mount's log: {told}"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a person who has just got the machine."""
+    home = tmp_path_factory.mktemp("desktop") / "ann"
+    home.mkdir()
+    return home
+
+
+@pytest.fixture(scope="module")
+def session(home: Path) -> Iterator[Session]:
+    """A session for the tests of a module."""
+    require(*PROGRAMS)
+    session = Session(home)
+    try:
+        session.start()
+        yield session
+    finally:
+        session.stop()
+
+
+@pytest.fixture(scope="module")
+def screen(session: Session) -> Iterator[Screen]:
+    """Its display."""
+    screen = Screen(session)
+    yield screen
+    screen.close()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the screen go."""
+    chosen = os.environ.get("WSFS_SCREENSHOTS")
+    return Path(chosen).resolve() if chosen else tmp_path_factory.getbasetemp() / "screenshots"
+
+
+@pytest.fixture
+def picture(screen: Screen, pictures: Path) -> Callable[[str], Path]:
+    """Takes a picture of the screen, by name."""
+
+    def take(name: str) -> Path:
+        path = pictures / f"{name}.png"
+        screen.picture(path)
+        return path
+
+    return take
+
+
+@pytest.fixture(autouse=True)
+def picture_of_a_failure(request: pytest.FixtureRequest, pictures: Path) -> Iterator[None]:
+    """Keep what the screen showed when a test failed."""
+    failed = request.session.testsfailed
+    yield
+    screen = request.node.funcargs.get("screen") or getattr(request.node.funcargs.get("desk"), "screen", None)
+    report = getattr(request.node, "failed_call", False)
+    if screen is not None and (report or request.session.testsfailed > failed):
+        screen.picture(pictures / "failed" / f"{request.node.name}.png")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when == "call" and report.failed:
+        item.failed_call = True  # type: ignore[attr-defined]
