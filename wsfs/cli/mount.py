@@ -76,7 +76,9 @@ def mount(
       timezone=Europe/Kyiv  the account's time zone [this machine's]
       deadline=30, poll=30  seconds: the longest wait for an answer; between looks for changes
       crawl=no              don't fill in unvisited directories in the background
-      allow_other, noexec, uid=, gid=, fsname=    as for other FUSE file systems
+      windows_names         names that Windows can have, for a drive that Samba shares
+      authors=ann=EMAIL:bob=EMAIL  who of this machine's users posts in whose name; others can't write
+      allow_other, noexec, uid=, gid=, umask=, fsname=    as for other FUSE file systems
     """
     herald, supervisor = daemon.Herald(), Supervisor()
     try:
