@@ -235,3 +235,15 @@ def test_a_login_of_the_machines_needs_no_key_in_a_file(machine: Machine, small_
     machine.wsfs("logout", "--system")
     machine.run("umount", PLACE)
     assert machine.run("mount", "-t", "fuse.wsfs", "acme", PLACE, ok=False).code == 32
+
+
+def test_unmounting_sends_what_is_pending_and_a_new_mount_takes_over(
+    machine: Machine, small_service: Process
+) -> None:
+    in_fstab(machine, "defaults,settle=600")
+    machine.run("mount", PLACE)
+    machine.run("sh", "-c", f"echo x > '{TASK}/pending.txt'")
+    [pid] = serving(machine)
+    machine.run("umount", PLACE)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "the end of the process")
+    assert "pending.txt" in files_of(small_service, 1004)

@@ -14,7 +14,7 @@ import pytest
 
 from wsfs.emulator.testing import Process
 
-from .drives import eventually
+from .drives import eventually, files_of
 from .machine import HOME, Machine, needs
 
 PLACE = HOME / "Worksection"
@@ -177,3 +177,12 @@ def test_where_it_can_not_be_installed_one_sentence_says_why(olha: Machine) -> N
     assert olha.run("find", HOME / ".config/systemd", user="olha", ok=False).out == ""
     refused = olha.wsfs("service", "install", "acme", "--system", user="olha", ok=False)
     assert "a service of the machine is root's" in refused.err
+
+
+def test_at_the_end_what_is_pending_is_sent_first(olha: Machine, small_service: Process) -> None:
+    with olha.logged_in():
+        olha.wsfs("service", "install", "acme", user="olha")
+        olha.run("sh", "-c", f"echo x > '{TASK}/pending.txt'", user="olha")
+        olha.wsfs("service", "stop", user="olha")
+        assert not mounted(olha)
+    assert "pending.txt" in files_of(small_service, 1004)
