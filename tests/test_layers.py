@@ -19,13 +19,15 @@ MAY_IMPORT = {
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
-        *("belonging", "finishing"),
+        *("announcements", "belonging", "finishing", "notifications"),
         *("commands", "upload_commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
         "service",
     },
     "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control", "upload_commands"},
+    "announcements": {"uploads", "notifications"},
     "belonging": set(),
     "finishing": {"uploads"},
+    "notifications": set(),
     "leftovers": {"belonging", "uploads"},
     "upload_commands": {"drive", "tree", "uploads", "api", "control"},
     "fuse": {"drive", "tree", "content", "uploads", "api"},
@@ -39,7 +41,7 @@ MAY_IMPORT = {
     "secrets": {"api"},
     "service": set(),
     "desktop": set(),  # a part of it runs in file managers, by another Python
-    "doctor": {"config", "control", "mountinfo", "api", "secrets"},
+    "doctor": {"mountinfo", "api", "renewal", "secrets"},
     "__main__": {"cli"},
 }
 # Libraries that one part alone, or two, may know.
@@ -51,6 +53,7 @@ OWNERS = {
     "hypercorn": {"emulator", "cli.emulator"},
     "click": {"cli", "cli.emulator"},
     "rich": {"cli"},
+    "jeepney": {"notifications"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 

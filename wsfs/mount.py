@@ -21,6 +21,7 @@ import pyfuse3
 import trio
 
 from wsfs import belonging, logplace
+from wsfs.announcements import Announcements
 from wsfs.api.auth import AdminKey, Credentials, UserToken
 from wsfs.api.client import Client
 from wsfs.api.errors import ApiError, LoginRefused, NoSuchAccount
@@ -55,6 +56,7 @@ from wsfs.finishing import End, drain
 from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
+from wsfs.notifications import Desktop
 from wsfs.renewal import Renewer
 from wsfs.service import Supervisor, keep_told
 from wsfs.tree.inodes import Kind
@@ -164,7 +166,11 @@ async def _serve(
     def remember(key: str, value: object) -> None:
         nursery.start_soon(store.set, key, value)
 
+    def died(sentence: str) -> None:
+        announcements.login_died(sentence)
+
     def healed() -> None:
+        announcements.login_healed()
         sender.wake()
         nursery.start_soon(_after_login, catalog)
 
@@ -179,6 +185,7 @@ async def _serve(
         settings.login,
         nursery,
         deadline=settings.deadline,
+        on_dead=died,
         on_healed=healed,
     )
     client = Client(
@@ -267,6 +274,8 @@ async def _serve(
             hidden=settings.hidden,
         ),
     )
+    desktop = Desktop()
+    announcements = Announcements(desktop, sender, spool, adoption.place)
     pages = Pages(drive, _web_address(settings.base_url))
     permissions = Permissions(mkdir=settings.mkdir, drop=settings.drop)
     namespace = Namespace(
@@ -287,6 +296,8 @@ async def _serve(
             "mountpoint": str(settings.mountpoint),
             "read_only": settings.read_only,
             "log": logplace.where(),
+            "data_dir": str(settings.data_dir),
+            "cache_dir": str(settings.cache_dir),
         },
         stop=end.at_once,
         login=renewer.status,
@@ -310,6 +321,9 @@ async def _serve(
     await _check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
     nursery.start_soon(_when_told, end.stop, ending)
+    if settings.notifications and not settings.system:
+        nursery.start_soon(desktop.run)
+        nursery.start_soon(announcements.run)
     nursery.start_soon(keep_told, supervisor, functools.partial(_in_words, settings, spool, ending), ending)
     await nursery.start(end.listen)
     await _until_unmounted(settings, operations, notifier, commands, end.stop, ready)

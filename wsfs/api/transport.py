@@ -55,7 +55,8 @@ T = TypeVar("T")
 class RequestRecord:
     """One request that was sent: `time` in unix seconds, `result` being `ok` or the name of an error.
 
-    `detail` names what was asked for, and the error's sentence; it never holds a credential.
+    `detail` names what was asked for, and the error's sentence; it never holds a credential. `ahead` are the seconds
+    by which this machine's clock is ahead of the server's, where that told its time.
     """
 
     time: float
@@ -64,6 +65,7 @@ class RequestRecord:
     milliseconds: int
     result: str
     detail: str = ""
+    ahead: float | None = None
 
 
 class Transport:
@@ -327,7 +329,7 @@ class Transport:
                 body.on_progress = progress
             client = self._writing if writes else self._reading
             response = await client.send(request, stream=True, follow_redirects=False)
-            attempt.answering = True
+            attempt.heard(response)
             return response
         if not attempt.sending:
             raise errors.Unreachable(f"no connection within {self.deadline:g} s")
@@ -350,6 +352,7 @@ class Transport:
                     milliseconds,
                     result,
                     self.signer.redact(text),
+                    attempt.ahead,
                 )
             )
 

@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -56,6 +57,18 @@ class Attempt:
     sending: bool = False
     answering: bool = False
     recorded: bool = False
+    ahead: float | None = None
+    """By how many seconds this machine's clock is ahead of the server's (its Date header; RFC 9110, 6.6.1)."""
+
+    def heard(self, response: httpx.Response) -> None:
+        """Take down what the head of the answer tells."""
+        self.answering = True
+        try:
+            told = parsedate_to_datetime(response.headers.get("date", ""))
+        except ValueError:
+            return
+        # It was made between the sending and now, and tells whole seconds, rounded down.
+        self.ahead = round(time.time() - told.timestamp() - 0.5, 1)
 
     async def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """httpcore's trace hook: learns whether the connection is new, and when the request goes out."""

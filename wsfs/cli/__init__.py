@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from wsfs import __version__
+from wsfs.cli.completion import equip
 from wsfs.cli.errors import UserError, say
 from wsfs.config import ConfigError
 from wsfs.control import ControlError
@@ -23,6 +24,7 @@ COMMANDS = (
     "umount",
     "flush",
     "status",
+    "doctor",
     "log",
     "uploads",
     "refresh",
@@ -54,7 +56,7 @@ class Commands(click.Group):
                 raise
             return _without_extra(error.name or "")
         command: click.Command = getattr(module, cmd_name)
-        return command
+        return equip(command)
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any

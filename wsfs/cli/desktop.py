@@ -15,6 +15,7 @@ from wsfs import control, mountinfo
 from wsfs.cli import shell_actions
 from wsfs.cli.errors import UserError, say
 from wsfs.desktop import install as desktop_install
+from wsfs.desktop import tumbler
 from wsfs.desktop.home import Home
 from wsfs.desktop.install import Outcome
 from wsfs.desktop.menu import ITEMS
@@ -27,6 +28,7 @@ def desktop() -> None:
 
     \b
     wsfs desktop install
+    wsfs desktop thumbnails off ~/Worksection
     wsfs desktop uninstall
     """
 
@@ -57,6 +59,24 @@ def uninstall() -> None:
     report(gone, changed="taken away")
     if not gone:
         click.echo("Nothing was installed.")
+
+
+@desktop.command(name="thumbnails", short_help="Thumbnails of Thunar in a drive: on or off.")
+@click.argument("how", type=click.Choice(["on", "off"]))
+@click.argument("mountpoints", metavar="[MOUNTPOINT...]", nargs=-1, type=click.Path())
+def thumbnail(how: str, mountpoints: tuple[str, ...]) -> None:
+    """Have Xfce's thumbnailer, which Thunar uses, leave the drive at every MOUNTPOINT alone, or not; without one, the
+    drives that are mounted now.
+
+    A thumbnail needs the whole picture, which is fetched for it when nobody else needs the service.
+    """
+    found = list(_named(mountpoints))
+    if not found:
+        raise UserError("nothing is mounted; name the mountpoint of a drive")
+    changed = tumbler.switch(Home.of(), found, thumbnails=how == "on")
+    if changed is None:
+        raise UserError("Xfce's thumbnailer (tumbler) isn't installed here")
+    click.echo("The thumbnailer takes that up when it is started next." if changed else "So it is already.")
 
 
 @desktop.command(hidden=True)

@@ -15,8 +15,7 @@ from wsfs import control, mountinfo
 from wsfs.cli import daemon, places
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.tailing import follow, last_lines
-from wsfs.config import ConfigError
-from wsfs.doctor.subject import settings_of
+from wsfs.config import ConfigError, gather
 
 LOOK_EVERY = 0.5
 ASK_EVERY = 1.0
@@ -82,7 +81,8 @@ def _where(place: str | None) -> dict[str, str]:
         mount = mountinfo.find(found.mountpoint)
         account = mount.source if mount is not None else ""
     try:
-        path = daemon.log_path(settings_of(account).data_dir)
+        written = gather(account)
+        path = daemon.log_path((written.defaults() | written.fields())["data_dir"])
     except ConfigError as error:
         raise UserError(f"{place or 'this drive'} is neither a drive nor an account ({error})") from error
     if not path.exists():
