@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 UID = 4321
 HOME = Path("/home/olha")
 RUNTIME = Path(f"/run/user/{UID}")
-HELPER = Path("/usr/sbin/mount.fuse.wsfs")
+HELPERS = {Path("/usr/sbin/mount.fuse.wsfs"): "fstab", Path("/usr/sbin/umount.fuse.wsfs"): "fstab_umount"}
 SYSTEMD = Path("/lib/systemd/systemd")
 _SEEN = ("/etc", "/usr/sbin", "/var")  # as they are, with changes that stay in the name space
 
@@ -260,8 +260,9 @@ def _set_up(scratch: Path) -> None:
     Path("/etc/fstab").write_text("")
     Path("/etc/fuse.conf").write_text("user_allow_other\n")
     shutil.rmtree("/etc/wsfs", ignore_errors=True)
-    HELPER.write_text(f"#!{sys.executable} -P\nfrom wsfs.cli.fstab import main\n\nmain()\n")
-    HELPER.chmod(0o755)
+    for helper, module in HELPERS.items():
+        helper.write_text(f"#!{sys.executable} -P\nfrom wsfs.cli.{module} import main\n\nmain()\n")
+        helper.chmod(0o755)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from wsfs.emulator.testing import Process
 
 from .drives import eventually, files_of
-from .machine import HOME, UID, Machine, needs, wsfs_script
+from .machine import HELPERS, HOME, UID, Machine, needs, wsfs_script
 
 PLACE = Path("/home/acme")
 TASK = PLACE / "Project 001/Task 001-0001"
@@ -247,3 +247,31 @@ def test_unmounting_sends_what_is_pending_and_a_new_mount_takes_over(
     machine.run("umount", PLACE)
     eventually(lambda: not Path(f"/proc/{pid}").exists(), "the end of the process")
     assert "pending.txt" in files_of(small_service, 1004)
+
+
+# The first process of a name space: it mounts, writes, and unmounts as its end begins; with it all others end.
+AS_INIT = """
+mount "$1" && ls "$1" >/dev/null && echo x > "$2/pending.txt" && umount "$1" && ! mountpoint --quiet "$1"
+"""
+
+
+def test_at_a_shutdown_umount_waits_for_the_uploads(machine: Machine, small_service: Process) -> None:
+    """As systemd does it: umount(8) is a child of the init process, of a name space here."""
+    in_fstab(machine, "defaults,settle=600")
+    small_service.arm("delay:2:post_comment")
+    machine.run(
+        *("unshare", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "--"),
+        *("sh", "-c", AS_INIT, "sh", PLACE, TASK),
+    )
+    assert "pending.txt" in files_of(small_service, 1004)
+
+
+def test_the_helper_of_the_package_fuse3_will_do(machine: Machine) -> None:
+    machine.run("rm", *HELPERS)
+    machine.write("/usr/sbin/wsfs", f'#!/bin/sh\nexec {wsfs_script()} "$@"\n', mode=0o755)
+    machine.run("mount", "-t", "fuse.wsfs", "acme", PLACE, "-o", "ro")
+    assert machine.run("ls", PLACE).lines == PROJECTS
+    assert machine.run("findmnt", "--noheadings", "--output", "SOURCE", PLACE).out == "acme\n"
+    machine.run("umount", PLACE)
+    refused = machine.run("mount", "-t", "fuse.wsfs", "other", PLACE, ok=False)
+    assert refused.code != 0 and "no login for other.worksection.com" in refused.err

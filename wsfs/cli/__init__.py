@@ -63,6 +63,9 @@ class Commands(click.Group):
     ) -> Any:
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        words = list(sys.argv[1:] if args is None else args)
+        if _is_from_mount(words):
+            sys.exit(importlib.import_module("wsfs.cli.fstab").run(words))
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except click.UsageError as error:
@@ -81,6 +84,14 @@ class Commands(click.Group):
         except click.Abort:
             sys.exit(130)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_from_mount(words: Sequence[str]) -> bool:
+    """Whether this is `wsfs ACCOUNT DIRECTORY -o OPTIONS`.
+
+    So mount.fuse3, the helper of the package fuse3, passes on `mount -t fuse.wsfs` where ours isn't installed.
+    """
+    return len(words) >= 4 and words[0] not in COMMANDS and words[0][:1] != "-" and words[2] == "-o"
 
 
 def _without_extra(missing: str) -> click.Command:
