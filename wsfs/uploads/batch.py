@@ -50,10 +50,14 @@ class Planned:
 
 @dataclasses.dataclass(frozen=True)
 class Held:
-    """Why a node waits. `firm`: not time but somebody has to do something, and a flush can't override it."""
+    """Why a node waits. `firm`: not time but somebody has to do something, and a flush can't override it.
+
+    `flood`: it would be one of more new tasks than a person makes by hand.
+    """
 
     reason: str
     firm: bool = False
+    flood: bool = False
 
 
 SETTLES = Held("it settles")
@@ -217,6 +221,7 @@ def _plan_group(
             held = Held(
                 f"it would be one of more than {options.hold_tasks} new tasks: `wsfs uploads send` lets them go",
                 firm=True,
+                flood=True,
             )
         if held is None:
             held = _file_holds(node, beside, options, around, result)

@@ -355,6 +355,11 @@ class Sender:
         return {root: one for root, one in self._plan.settling.items() if root not in self._busy}
 
     @property
+    def flooded(self) -> list[int]:
+        """The files that wait since they would make too many new tasks at once."""
+        return [inode for inode, why in self._plan.held.items() if why.flood]
+
+    @property
     def stuck(self) -> str | None:
         """Why nothing can go at this moment: no network, or no login. None while something may."""
         pause = None if self._paused is None else self._paused[1]
