@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from wsfs.api import errors
-from wsfs.api.wire import TRANSPORT_ERRORS, translated
+from wsfs.api.pacing import Lane
+from wsfs.api.wire import TRANSPORT_ERRORS, Attempt, translated
 
 EXPECTED: dict[type[httpx.HTTPError], type[errors.ApiError]] = {
     httpx.ConnectError: errors.Unreachable,
@@ -57,3 +58,21 @@ def test_each_error_of_httpx_has_its_meaning(kind: type[httpx.HTTPError]) -> Non
 )
 def test_an_answer_that_ends_early_is_a_broken_connection(words: str) -> None:
     assert type(translated(httpx.RemoteProtocolError(words), words)) is errors.ConnectionBroken
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        ("Tue, 24 Nov 2026 12:00:00 GMT", 59.5),
+        ("Tue, 24 Nov 2026 12:02:00 GMT", -60.5),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+async def test_how_far_ahead_the_clock_is(
+    date: str | None, ahead: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1795521660.0)  # 12:01:00
+    attempt = Attempt("get_projects", Lane.PERSON, "")
+    attempt.heard(httpx.Response(200, headers={} if date is None else {"Date": date}))
+    assert (attempt.answering, attempt.ahead) == (True, ahead)
