@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drive.harness import ME, Desk, mounted
+from tests.drive.harness import ME, Desk, Setup, mounted
 from wsfs.drive import errors
 from wsfs.emulator.emulator import Emulator
 from wsfs.uploads.states import State
@@ -127,3 +127,43 @@ async def test_the_word_for_a_file_manager_s_emblem(desk: Desk) -> None:
         assert await desk.xattr(f"{REPORT}/new.txt", "user.wsfs.state") == word
     desk.spool.nodes[inode].state = State.SETTLING
     assert desk.count() == before
+
+
+async def test_what_programs_give_to_a_pending_node(desk: Desk) -> None:
+    await desk.write(f"{REPORT}/new.txt")
+    inode = (await desk.node(f"{REPORT}/new.txt")).inode
+    await desk.extended.set(inode, "user.xdg.tags", b"red")
+    assert await desk.xattr(f"{REPORT}/new.txt", "user.xdg.tags") == "red"
+    assert desk.extended.names(inode)[-1] == "user.xdg.tags"
+    await desk.extended.remove(inode, "user.xdg.tags")
+    with pytest.raises(errors.NoAttribute):
+        await desk.extended.remove(inode, "user.xdg.tags")
+    # What wsfs says is taken and forgotten, as a copy may bring it or take it away.
+    upload = await desk.xattr(f"{REPORT}/new.txt", "user.wsfs.upload")
+    await desk.extended.set(inode, "user.wsfs.upload", b"x")
+    await desk.extended.set(inode, "user.worksection.id", b"x")
+    await desk.extended.remove(inode, "user.wsfs.upload")
+    assert await desk.xattr(f"{REPORT}/new.txt", "user.wsfs.upload") == upload
+    with pytest.raises(errors.NoAttribute):
+        await desk.xattr(f"{REPORT}/new.txt", "user.worksection.id")
+    await desk.extended.set(inode, "user.xdg.tags", b"blue")
+    await desk.flush()
+    with pytest.raises(errors.NoAttribute):
+        await desk.xattr(f"{REPORT}/new.txt", "user.xdg.tags")
+    with pytest.raises(errors.NotSupported):
+        await desk.extended.set(inode, "user.xdg.tags", b"red")
+    # Saved over, it begins anew.
+    await desk.save(f"{REPORT}/new.txt", b"second")
+    with pytest.raises(errors.NoAttribute):
+        await desk.xattr(f"{REPORT}/new.txt", "user.xdg.tags")
+
+
+async def test_a_read_only_drive_takes_no_attributes(emulator: Emulator, tmp_path: Path) -> None:
+    async with mounted(emulator, tmp_path) as desk:
+        await desk.names(REPORT)
+        desk.network.unplugged = True
+        await desk.write(f"{REPORT}/new.txt")
+    async with mounted(emulator, tmp_path, Setup(read_only=True)) as desk:
+        inode = (await desk.node(f"{REPORT}/new.txt")).inode
+        with pytest.raises(errors.ReadOnly):
+            await desk.extended.set(inode, "user.xdg.tags", b"red")

@@ -323,6 +323,36 @@ class Layout(RuleBasedStateMachine):
         del self.model.pending[inode]
         self.model.put_file(owner, record)
 
+    @precondition(lambda self: self.tree.attachments)
+    @rule(data=st.data())
+    def part_file(self, data: st.DataObject) -> None:
+        """A program writes to an attachment."""
+        node = self.tree.attachments[data.draw(st.sampled_from(sorted(self.tree.attachments)))]
+        assert node.parent is not None
+        home, name = node.parent.inode, safe_name(node.title, is_directory=False)
+        if any((one.parent, one.name) == (home, name) for one in self.model.pending.values()):
+            return
+        inode, id, other = node.inode, node.id, self.next_inode
+        self.next_inode += 1
+        self.model.aliases[Kind.ATTACHMENT, id] = other
+        self.model.pending[inode] = Pending(home, name, False)
+        self.objects.pop(inode, None)
+        told = (node.title, node.size, node.stamp_ns, node.owner, node.hidden)
+        old = self.tree.part_file(inode, other, home, name)
+        assert (old.title, old.size, old.stamp_ns, old.owner, old.hidden) == told
+        assert self.tree.by_inode[inode] is node, "who has it open keeps his node"
+        assert node.name == name
+
+    @precondition(lambda self: self.tree.attachments)
+    @rule(data=st.data(), hidden=st.booleans())
+    def hide(self, data: st.DataObject, hidden: bool) -> None:
+        node = self.tree.attachments[data.draw(st.sampled_from(sorted(self.tree.attachments)))]
+        assert node.parent is not None
+        names = {one.inode: one.name for one in node.parent.names.values()}
+        self.tree.hide(node, hidden=hidden)
+        for one in node.parent.names.values():
+            assert one is node or one.name == names[one.inode], "nobody gets another name for that"
+
     def owners(self) -> list[Owner]:
         return [("project", id) for id in self.model.projects] + [("task", id) for id in self.model.tasks]
 
@@ -398,8 +428,11 @@ class Layout(RuleBasedStateMachine):
         for node in self.tree.by_inode.values():
             if not isinstance(node, Directory):
                 continue
-            assert {one.inode for one in node.names.values()} == node.members.keys()
-            assert len(node.names) == len(node.members)
+            listed = [one.inode for one in node.names.values()]
+            shown = {inode for inode, one in node.members.items() if not one.hidden}
+            assert set(listed) == shown
+            assert len(listed) == len(shown)
+            assert not [one for one in node.members.values() if one.hidden and one.name in node.names]
             assert sum(one.kind is Kind.DONE for one in node.members.values()) <= 1
             taken = [one.title for one in node.members.values() if one.kind in LOCAL_KINDS]
             for name, one in node.names.items():

@@ -43,7 +43,7 @@ _WORDS = {
     State.QUARANTINED: "failed",
 }
 _PENDING = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
-#: What no program may set.
+#: What wsfs says, and no program sets.
 _OURS = ("user.worksection.", "user.wsfs.")
 #: What a bulk answer doesn't tell of a file, so that asking costs a request where it wasn't read yet.
 _DETAILS = frozenset({AUTHOR, DATE})
@@ -97,7 +97,7 @@ class ExtendedAttributes:
     async def set(self, inode: int, name: str, value: bytes) -> None:
         """Write one attribute: the pin, or any `user.` of a pending node, which keeps it until it is uploaded.
 
-        Raises NoSuchName, NotSupported, NotPermitted, ReadOnly, what Pinning.set does, and what the spool raises.
+        Raises NoSuchName, NotSupported, ReadOnly, what Pinning.set does, and what the spool raises.
         """
         if name in PINS and self._pinning is not None:
             await self._pinning.set(inode, value)
@@ -105,8 +105,8 @@ class ExtendedAttributes:
         node = self._drive.node(inode)
         if self._spooled(node) is None:
             raise errors.NotSupported(f"{node.path()}: Worksection has no place for {name}")
-        self._check_own(node, name)
-        await self._drive.spool.set_xattr(inode, name, value)
+        if self._is_open_to(name):
+            await self._drive.spool.set_xattr(inode, name, value)
 
     async def remove(self, inode: int, name: str) -> None:
         """Take one attribute away; for the pin that is as to set it to 0. Raises NoAttribute, and what `set` does."""
@@ -114,20 +114,20 @@ class ExtendedAttributes:
             await self._pinning.set(inode, b"0")
             return
         node = self._drive.node(inode)
-        if self._spooled(node) is not None:
-            self._check_own(node, name)
-            if await self._drive.spool.remove_xattr(inode, name):
-                return
+        pending = self._spooled(node) is not None
+        if pending and (not self._is_open_to(name) or await self._drive.spool.remove_xattr(inode, name)):
+            return
         raise errors.NoAttribute(f"{node.path()} has no {name} that could be removed")
 
     def _spooled(self, node: Node) -> Spooled | None:
         return self._drive.spool.get(node.inode) if node.kind in _PENDING else None
 
-    def _check_own(self, node: Node, name: str) -> None:
+    def _is_open_to(self, name: str) -> bool:
+        """Whether a program may set the attribute. What wsfs says is taken and forgotten: a copy that keeps attributes
+        (rsync -X) brings those of its source, and takes away those that its source hasn't."""
         if self._drive.ownership.read_only:
             raise errors.ReadOnly("the drive is mounted read-only")
-        if name.startswith(_OURS):
-            raise errors.NotPermitted(f"{name} of {node.path()} is for wsfs alone to say")
+        return not name.startswith(_OURS)
 
     def _value(self, node: Node, name: str) -> str | None:
         if name == ID:
