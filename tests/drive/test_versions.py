@@ -266,6 +266,61 @@ async def test_renaming_over(desk: Desk) -> None:
         await desk.rename(f"{REPORT}/folder", OLD)
 
 
+@promise(
+    "What can be saved over can be renamed to a temporary or backup name, as Microsoft Office does when it saves."
+)
+async def test_saving_as_word_does(desk: Desk) -> None:
+    old = (await desk.node(OLD)).id
+    await desk.write(f"{REPORT}/~$old.txt", b"me")
+    await desk.write(f"{REPORT}/~WRD0001.tmp", b"new")
+    await desk.rename(OLD, f"{REPORT}/~WRL0002.tmp", replace=False)
+    assert await desk.names(REPORT) == ["Details", "~$old.txt", "~WRD0001.tmp", "~WRL0002.tmp"]
+    assert await desk.read(f"{REPORT}/~WRL0002.tmp") == b"old content"
+    with pytest.raises(errors.NoSuchName):
+        await desk.stat(OLD)
+    await desk.rename(f"{REPORT}/~WRD0001.tmp", OLD, replace=False)
+    await desk.unlink(f"{REPORT}/~WRL0002.tmp")
+    await desk.unlink(f"{REPORT}/~$old.txt")
+    assert await desk.names(REPORT) == ["Details", f"old (id {old}).txt", "old.txt"]
+    await desk.flush()
+    assert versions_of(desk.account, "old.txt") == [b"old content", b"new"]
+    assert await desk.read(f"{REPORT}/old (id {old}).txt") == b"old content"
+
+
+async def test_what_was_set_aside_shows_again_where_nothing_follows(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    setup = Setup(versions=True, hidden_for=0.2)
+    async with mounted(emulator, tmp_path, setup) as desk, trio.open_nursery() as nursery:
+        nursery.start_soon(desk.namespace.versions.run)
+        directory = desk.drive.directory((await desk.node(REPORT)).inode)
+        await desk.names(REPORT)
+        await desk.rename(OLD, f"{OLD}~")
+        assert await desk.names(REPORT) == ["Details", "old.txt~"]
+        await eventually(lambda: "old.txt" in directory.names)
+        assert await desk.names(REPORT) == ["Details", "old.txt", "old.txt~"]
+        await desk.rename(OLD, f"{OLD}~")  # over the last backup
+        assert await desk.read(f"{OLD}~") == b"old content"
+        await desk.flush()
+        assert versions_of(desk.account, "old.txt~") == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_cannot_be_set_aside(desk: Desk, emulator: Emulator, tmp_path: Path) -> None:
+    await desk.write(f"{REPORT}/x.tmp")
+    with pytest.raises(errors.NameExists):
+        await desk.rename(OLD, f"{REPORT}/x.tmp", replace=False)
+    for name in ("old.bak", "other.txt"):
+        with pytest.raises(errors.NotPermitted):
+            await desk.rename(OLD, f"{REPORT}/{name}")
+    with pytest.raises(errors.NotPermitted):
+        await desk.rename(OLD, f"{REPORT}/Details/x.tmp")
+    async with mounted(emulator, tmp_path / "other") as plain:
+        await plain.names(REPORT)
+        with pytest.raises(errors.NotPermitted):
+            await plain.rename(OLD, f"{REPORT}/x.tmp")
+
+
 async def test_what_is_written_to_a_file_that_was_replaced_is_nobodys(desk: Desk) -> None:
     inode = (await desk.node(OLD)).inode
     handle = await desk.namespace.open(inode, ME, readable=True)

@@ -263,6 +263,48 @@ def test_what_was_uploaded_lately_is_saved_over_as_a_new_version(
     assert sizes == [3, 6]
 
 
+@pytest.mark.parametrize(
+    ("written", "aside"), [("~WRD0001.tmp", "~WRL0002.tmp"), ("C3A4E100", "5F2B1A00.TMP")]
+)
+def test_an_office_program_saves_what_was_put_in_lately(
+    share: Samba,
+    shared: Mount,
+    shared_service: Process,
+    task: str,
+    local: Path,
+    tmp_path: Path,
+    written: str,
+    aside: str,
+) -> None:
+    """As Word and Excel do: a temporary file is written, the document renamed away, the new one renamed to it."""
+    (tmp_path / "one").write_bytes(b"one")
+    (tmp_path / "two").write_bytes(b"second")
+    share.client(f'cd "{task}"', f'put "{tmp_path}/one" "Звіт.docx"')
+    shared.settled()
+    share.client(
+        f'cd "{task}"',
+        f'put "{tmp_path}/one" "~$Звіт.docx"',
+        f'put "{tmp_path}/two" "{written}"',
+        f'rename "Звіт.docx" "{aside}"',
+        f'rename "{written}" "Звіт.docx"',
+        f'del "{aside}"',
+        'del "~$Звіт.docx"',
+    )
+    assert share.listing(task)["Звіт.docx"] == ("N", 6)
+    shared.flush()
+    assert (local / "Звіт.docx").read_bytes() == b"second"
+    names = sorted(share.listing(task))
+    assert [name for name in names if name.startswith("Звіт")] == [
+        f"Звіт (id {node_id(local / names[-2])}).docx",
+        "Звіт.docx",
+    ]
+    assert sorted(
+        file["size"]
+        for file in shared_service.files(sha256=False)
+        if file["task"]["id"] == node_id(local) and file["name"] == "Звіт.docx"
+    ) == [3, 6]
+
+
 def test_a_name_in_other_letters_is_found_and_a_missing_one_costs_nothing(
     share: Samba, task: str, ledger: Ledger, tmp_path: Path
 ) -> None:

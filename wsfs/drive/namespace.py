@@ -22,8 +22,8 @@ from wsfs.drive.versions import Versions
 from wsfs.tree.inodes import Kind, is_local
 from wsfs.tree.layout import CONTROL_NAME, DONE_NAME
 from wsfs.tree.nodes import Directory, File, Node, Owner
-from wsfs.tree.windows import from_windows, is_possible
-from wsfs.uploads.noise import is_noise, is_refused_directory
+from wsfs.tree.windows import is_possible
+from wsfs.uploads.noise import is_noise, is_refused_directory, is_temporary
 from wsfs.uploads.states import IN_FLIGHT
 
 log = logging.getLogger(__name__)
@@ -181,7 +181,8 @@ class Namespace:
     ) -> None:
         """Rename or move: a pending node freely, a task or project to a new title, an attachment never.
 
-        A pending file that is renamed over an attachment becomes its next version, where it may have one.
+        A pending file that is renamed over an attachment becomes its next version, where it may have one; and one that
+        may is renamed to a temporary or backup name of its directory as Versions.set_aside tells.
 
         Raises ReadOnly, NoSuchName, NotPermitted, NameExists, IsDirectory, NotDirectory, DirectoryNotEmpty,
         NameTooLong, BadName, what the spool raises, and the API's errors for a new title.
@@ -191,6 +192,9 @@ class Namespace:
         node = self._named(directory, name)
         if node.kind in (Kind.PROJECT, Kind.TASK):
             await self._new_title(directory, node, target, new_name, caller)
+            return
+        if isinstance(node, File) and target is directory and self._may_set_aside(node, new_name):
+            await self._set_aside(directory, node, new_name, caller, replace=replace)
             return
         if node.kind not in (Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY):
             what = "an attachment" if node.kind is Kind.ATTACHMENT else "no directory of its own"
@@ -214,6 +218,30 @@ class Namespace:
             self.versions.removed(directory, name)
         self.versions.followed(target, new_name)
         self._done(target, (parent, name, None), (new_parent, new_name, node))
+
+    def _may_set_aside(self, node: File, new_name: str) -> bool:
+        aside = is_temporary(new_name) or new_name.endswith("~")
+        return aside and node.kind is Kind.ATTACHMENT and self.versions.may_write(node)
+
+    async def _set_aside(
+        self, directory: Directory, node: File, new_name: str, caller: Caller, *, replace: bool
+    ) -> None:
+        self._check_name(directory, new_name, replacing=True)
+        name = node.name
+
+        async def make_room() -> None:
+            replaced = directory.names.get(new_name)
+            if replaced is not None:
+                self._check_replace(node, replaced, replace=replace)
+                await self._remove(directory, replaced)
+
+        if new_name in directory.names:
+            self._check_replace(node, directory.names[new_name], replace=replace)
+        copy = await self.versions.set_aside(node, new_name, caller, make_room)
+        # The kernel believes that it is the attachment that has the new name.
+        entries = ((directory.inode, name, None), (directory.inode, new_name, node))
+        self._done(directory, *entries)
+        self._date(copy, copy.stamp_ns)
 
     async def _new_title(
         self, directory: Directory, node: Node, target: Directory, new_name: str, caller: Caller
@@ -382,11 +410,9 @@ class Namespace:
             raise errors.NotPermitted(f"{name} is wsfs's own name")
         if name in directory.names and not replacing:
             raise errors.NameExists(f"{self._drive.path(directory.inode, name)} is there already")
-        if not self._tree.options.windows_names:
-            return name
-        if not is_possible(name):
+        if self._tree.options.windows_names and not is_possible(name):
             raise errors.BadName(f"{name!r}: Windows can't have such a name, and the drive is mounted for it")
-        return from_windows(name)
+        return self._tree.title_of(name)
 
     def _check_not_done(self, directory: Directory, name: str) -> None:
         """Where done tasks have a directory of their own, its name is kept free."""

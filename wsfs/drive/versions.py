@@ -17,15 +17,17 @@ Sync mutates, async waits: a switch takes the lock of its inode and marks its na
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Protocol
 
 import trio
 
 from wsfs.content.errors import NoRoom
+from wsfs.drive import errors
 from wsfs.drive.filesystem import Caller, Drive
-from wsfs.drive.handles import AttachmentHandle, ControlHandle, FileHandle, spooled_of
+from wsfs.drive.handles import AttachmentHandle, ControlHandle, FileHandle, Reader, spooled_of
 from wsfs.tree.inodes import Kind
 from wsfs.tree.names import safe_name
 from wsfs.tree.nodes import Directory, File, Node
@@ -147,12 +149,7 @@ class Versions:
                     self._kept[handle.node.inode] = await self._receive(handle)
 
     async def _receive(self, handle: AttachmentHandle) -> str:
-        reader = handle.reader
-
-        async def read(offset: int, length: int) -> bytes:
-            data = reader.read_now(offset, length)
-            return await reader.read(offset, length) if data is None else data
-
+        read = functools.partial(_read, handle.reader)
         return await self._spool.receive(handle.node.inode, handle.node.size, read)
 
     async def _begin(self, handle: AttachmentHandle, *, keep: bool) -> None:
@@ -265,6 +262,49 @@ class Versions:
         while busy := [self._busy[place] for place in places if place in self._busy]:
             await busy[0].wait()
 
+    # Renaming away
+
+    async def set_aside(
+        self, node: File, name: str, caller: Caller, make_room: Callable[[], Awaitable[None]]
+    ) -> File:
+        """Let a copy of an attachment stand in its directory under `name`, which is never uploaded, and hide it.
+
+        So Microsoft Office saves, and Emacs makes its backup: what was there is renamed, and a new file takes the name.
+        `make_room` takes away what has the name, once the copy is there. Returns the copy, a pending file. Raises what
+        the download and the spool raise, and NoSuchName; then the attachment is as it was.
+        """
+        tree, spool = self._tree, self._spool
+        inode, home = await spool.reserve_inode(), node.parent
+        reader = self._drive.contents.open(node.id, node.size, caller.lane)
+        try:
+            content = await spool.receive(inode, node.size, functools.partial(_read, reader))
+        finally:
+            reader.close()
+        try:
+            await make_room()
+            if home is None or node.parent is not home or node.hidden or node.kind is not Kind.ATTACHMENT:
+                raise errors.NoSuchName(f"{node.name} was changed meanwhile")
+            mode = _MODE & ~self._drive.ownership.umask
+            title = tree.title_of(name)
+            await spool.create_version(
+                *(inode, home.inode, title, mode, caller.uid, caller.gid),
+                content=content,
+                stamp_ns=node.stamp_ns,
+            )
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await spool.throw_away(content)
+            raise
+        # From here on nothing waits.
+        opened = spool.open(inode, write=True)
+        copy = tree.add_local(inode, home.inode, title, is_directory=False, stamp_ns=node.stamp_ns)
+        assert isinstance(copy, File)
+        if tree.get(node.inode) is node:
+            self.hide(node)
+        with trio.CancelScope(shield=True):
+            await spool.release(opened)
+        return copy
+
     # Deleting
 
     def hides(self, node: Node) -> bool:
@@ -316,3 +356,8 @@ class Versions:
             self._drive.publisher.publish()
             with trio.move_on_at(min(self._hidden.values(), default=float("inf"))):
                 await self._news.wait()
+
+
+async def _read(reader: Reader, offset: int, length: int) -> bytes:
+    data = reader.read_now(offset, length)
+    return await reader.read(offset, length) if data is None else data

@@ -23,6 +23,7 @@ from wsfs.tree.nodes import (
     TaskRecord,
 )
 from wsfs.tree.placing import LayoutOptions, Placing, discard
+from wsfs.tree.windows import from_windows
 
 __all__ = ["CONTROL_NAME", "DONE_NAME", "Changes", "LayoutOptions", "Tree"]
 
@@ -123,6 +124,10 @@ class Tree(Placing):
         self._settle()
 
     # What is made here
+
+    def title_of(self, name: str) -> str:
+        """What is made here under the name is called so, in the spool and on the server."""
+        return from_windows(name) if self.options.windows_names else name
 
     def add_local(self, inode: int, parent: int, name: str, *, is_directory: bool, stamp_ns: int = 0) -> Node:
         """Put a pending file or directory into the directory at inode `parent`.

@@ -32,7 +32,8 @@ _TEMPORARY = re.compile(
     | tmp(?=[a-z]*[0-9_])[a-z0-9_]{{8}}      # Python's tempfile
     | tmp\.[A-Za-z0-9]{{10}}                 # mktemp
     | .+\.~qpdf-temp\#                       # qpdf --replace-input
-    | .+\.tmp
+    | .+\.(?i:tmp)                           # Microsoft Office: ~WRD0001.tmp, 5F2B1A00.tmp
+    | ~WR[A-Z][0-9]{{4}}\.wbk                # its automatic saves
     | .+\.trashinfo(\.[A-Za-z0-9]{{6}})?
     """,
     re.VERBOSE,
