@@ -22,11 +22,12 @@ from wsfs.tree.nodes import (
     ProjectRecord,
     TaskRecord,
 )
+from wsfs.tree.windows import to_windows
 
 PROJECTS = st.integers(1, 3)
 TASKS = st.integers(4, 11)
 FILES = st.integers(20, 27)
-TITLES = st.sampled_from(["a", "b", "a (id 5)", "Done", ".wsfs", "x/y", "a.txt"])
+TITLES = st.sampled_from(["a", "b", "a (id 5)", "Done", ".wsfs", "x/y", "a.txt", "A", "b?", "nul", "."])
 STAMPS = st.integers(1, 5)
 
 
@@ -142,11 +143,14 @@ def attributes(node: Node) -> tuple[int, int]:
 class Layout(RuleBasedStateMachine):
     """Tellings of the service, doings here, in any order."""
 
-    @initialize(done=st.sampled_from(["folder", "mixed", "hide"]), folders=st.booleans())
-    def begin(self, done: str, folders: bool) -> None:
+    @initialize(
+        done=st.sampled_from(["folder", "mixed", "hide"]), folders=st.booleans(), windows=st.booleans()
+    )
+    def begin(self, done: str, folders: bool, windows: bool) -> None:
+        self.windows = windows
         self.model = Model(done, folders)
         self.tree = Tree(
-            LayoutOptions(done, folders), aliases=lambda kind, id: self.model.aliases.get((kind, id))
+            LayoutOptions(done, folders, windows), aliases=lambda kind, id: self.model.aliases.get((kind, id))
         )
         self.next_inode = FIRST_LOCAL_INODE
         self.listings: dict[int, dict[str, int]] = {ROOT_INODE: {}}
@@ -272,6 +276,7 @@ class Layout(RuleBasedStateMachine):
         if (
             any((one.parent, one.name) == (parent, name) for one in self.model.pending.values())
             or "/" in name
+            or name == "."
         ):
             return
         inode, self.next_inode = self.next_inode, self.next_inode + 1
@@ -284,7 +289,7 @@ class Layout(RuleBasedStateMachine):
         inode = data.draw(st.sampled_from(sorted(self.model.pending)))
         parent = data.draw(st.sampled_from(self.model.directories()))
         taken = any((one.parent, one.name) == (parent, name) for one in self.model.pending.values())
-        if taken or "/" in name or self.model.lies_below(parent, inode):
+        if taken or "/" in name or name == "." or self.model.lies_below(parent, inode):
             return
         self.tree.move_local(inode, parent, name)
         self.model.pending[inode].parent, self.model.pending[inode].name = parent, name
@@ -341,7 +346,7 @@ class Layout(RuleBasedStateMachine):
         old = self.tree.part_file(inode, other, home, name)
         assert (old.title, old.size, old.stamp_ns, old.owner, old.hidden) == told
         assert self.tree.by_inode[inode] is node, "who has it open keeps his node"
-        assert node.name == name
+        assert node.name == (to_windows(name) if self.windows else name)
 
     @precondition(lambda self: self.tree.attachments)
     @rule(data=st.data(), hidden=st.booleans())
@@ -440,10 +445,16 @@ class Layout(RuleBasedStateMachine):
                 assert one.parent is node
                 assert "/" not in name
                 if one.kind in LOCAL_KINDS and taken.count(one.title) == 1:
-                    assert name == one.title, "what is pending has its plain name"
+                    shown = to_windows(one.title) if self.windows else one.title
+                    assert name == shown, "what is pending has its plain name"
                 elif one.kind not in LOCAL_KINDS and one.kind is not Kind.DONE:
-                    plain = safe_name(one.title, is_directory=isinstance(one, Directory))
+                    plain = safe_name(
+                        one.title, is_directory=isinstance(one, Directory), windows=self.windows
+                    )
                     assert name == plain or "(id" in name
+            if self.windows:
+                remote = [name for name, one in node.names.items() if one.kind not in LOCAL_KINDS]
+                assert len({name.casefold() for name in remote}) == len(remote)
 
     @invariant()
     def what_changed_was_told(self) -> None:
