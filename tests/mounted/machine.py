@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -39,7 +40,7 @@ def needs() -> str | None:
 
 
 class Machine:
-    """Commands in it, as root or as olha. `scratch` is private to it too."""
+    """Commands in it, as root, as olha, or as another user of this machine. `scratch` is private to it too."""
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
@@ -58,22 +59,31 @@ class Machine:
         """The process that holds it."""
         return self._holder.pid
 
+    def has(self, pid: int) -> bool:
+        """Whether a process is one of this machine's, and not of the one around it."""
+        try:
+            return Path(f"/proc/{pid}/ns/mnt").readlink() == Path(f"/proc/{self.pid}/ns/mnt").readlink()
+        except OSError:
+            return False
+
     def command(self, *words: str | Path, user: str = "root") -> list[str]:
         """The command line that runs `words` in it."""
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
-            "HOME": "/root" if user == "root" else str(HOME),
+            "HOME": str(HOME) if user == "olha" else "/root",
             "USER": user,
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
         become: list[str] = []
         if user != "root":
+            uid = UID if user == "olha" else pwd.getpwnam(user).pw_uid
+            become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
+        if user == "olha":
             environment["XDG_RUNTIME_DIR"] = str(RUNTIME)
-            become = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--"]
         return [
             *("nsenter", f"--target={self._holder.pid}", "--mount", "--", *become),
-            *("env", "-i", f"--chdir={environment['HOME'] if user != 'root' else '/'}"),
+            *("env", "-i", f"--chdir={HOME if user == 'olha' else '/'}"),
             *(f"{name}={value}" for name, value in environment.items()),
             *map(str, words),
         ]
@@ -99,6 +109,10 @@ class Machine:
         done = Done(outcome.returncode, outcome.stdout, outcome.stderr)
         assert not ok or done.code == 0, f"{words} ended with {done.code}: {done.err}{done.out}"
         return done
+
+    def start(self, *words: str | Path, user: str = "root") -> subprocess.Popen[bytes]:
+        """Start a command in it, the process itself: whoever it belongs to ends it."""
+        return subprocess.Popen(self.command(*words, user=user), stdin=subprocess.DEVNULL)
 
     def wsfs(self, *words: str | Path, user: str = "root", ok: bool = True) -> Done:
         """Run a command of wsfs in it."""
@@ -236,14 +250,14 @@ def _bind(source: Path, target: Path) -> None:
 def _set_up(scratch: Path) -> None:
     work = Path("/run")
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", work)
+    stash = work / "stash"
+    stash.mkdir(mode=0o700)
     for path in _SEEN:
-        upper, inner = work / f"upper{path.replace('/', '-')}", work / f"work{path.replace('/', '-')}"
+        upper, inner = stash / f"upper{path.replace('/', '-')}", stash / f"work{path.replace('/', '-')}"
         upper.mkdir()
         inner.mkdir()
         _mount("-t", "overlay", "-o", f"lowerdir={path},upperdir={upper},workdir={inner}", "overlay", path)
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", HOME.parent)
-    stash = work / "stash"
-    stash.mkdir(mode=0o700)
     covered: dict[Path, Path] = {}
     for tree in {Path(sys.base_prefix), Path(sys.prefix), ROOT, scratch}:
         _open_up(tree.resolve(), stash, covered)
