@@ -80,7 +80,7 @@ class Left:
     attention: int
 
     def __str__(self) -> str:
-        return f"{self.files} file{'' if self.files == 1 else 's'} ({self.bytes} bytes)"
+        return f"{self.files} file{'' if self.files == 1 else 's'}"
 
 
 def left_in(spool: Spool) -> Left:
@@ -99,7 +99,7 @@ async def drain(sender: Sender, spool: Spool, end: End) -> Left:
     """
     before = left_in(spool)
     if before.files and end.limit > 0 and not end.now.is_set():
-        log.info("Sending %s before the end; a signal leaves them to the next mount", before)
+        log.info("Sending %s before the end; a signal leaves the rest to the next mount", before)
         with trio.move_on_after(end.limit):
             async with trio.open_nursery() as nursery:
 
@@ -121,5 +121,6 @@ async def drain(sender: Sender, spool: Spool, end: End) -> Left:
                 nursery.cancel_scope.cancel()
     left = left_in(spool)
     if left.files:
-        log.info("%s are left; they are safe, and go when the drive is mounted again", left)
+        one = left.files == 1
+        log.info("%s %s left: safe, and sent when the drive is mounted again", left, "is" if one else "are")
     return left

@@ -102,6 +102,7 @@ class Mount:
         arguments: Sequence[str] = (),
         program: Path | None = None,
         place: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.scratch = scratch
         self.url = url
@@ -119,6 +120,9 @@ class Mount:
             "XDG_RUNTIME_DIR": str(self.runtime),
             "XDG_CONFIG_HOME": str(scratch / "config"),
             "XDG_DATA_HOME": str(scratch / "share"),
+            "DBUS_SESSION_BUS_ADDRESS": "",  # nothing of a test on anybody's desktop
+            "WSFS_DRAIN": "5",
+            **(env or {}),
         }
         self.command = [
             *(wsfs_command() if program is None else [sys.executable, "-P", str(program)]),
