@@ -22,6 +22,7 @@ from .conftest import CALM, require
 from .managers import ALL, PCMANFM, Kind, Manager
 from .screen import Screen
 from .session import Session
+from .viewer import viewer
 
 Picture = Callable[[str], Path]
 
@@ -136,26 +137,6 @@ def test_three_levels_down_and_a_file_is_opened(desk: Desk, picture: Picture) ->
     said = eventually(lambda: opened.exists() and opened.read_text(), "the file is opened")
     expected = {sha for task, name, sha in desk.files().values() if (task, name) == (SUBTASK, "Beans.jpg")}
     assert {said.split()[0]} == expected
-
-
-def viewer(home: Path) -> Path:
-    """Make a program the one that shows photographs; returns the file in which it tells the digest of what it read."""
-    told = home / "opened"
-    told.unlink(missing_ok=True)
-    program = home / "viewer"
-    program.write_text(f'#!/bin/sh\nsha256sum "$1" > "{told}.new" && mv "{told}.new" "{told}"\n')
-    program.chmod(0o755)
-    entry = home / ".local/share/applications/viewer.desktop"
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    entry.write_text(
-        f"[Desktop Entry]\nType=Application\nName=Viewer\nExec={program} %f\nMimeType=image/jpeg;\n"
-    )
-    for choice in (home / ".config/mimeapps.list", home / ".local/share/applications/mimeapps.list"):
-        choice.parent.mkdir(parents=True, exist_ok=True)
-        choice.write_text(
-            "[Default Applications]\nimage/jpeg=viewer.desktop\n[Added Associations]\nimage/jpeg=viewer.desktop;\n"
-        )
-    return told
 
 
 def with_thumbnails(desk: Desk) -> None:
