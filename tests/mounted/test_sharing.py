@@ -117,6 +117,19 @@ def test_by_default_everybody_looks_and_the_owner_writes(
     assert ledger.posts() == []
 
 
+def test_the_one_whom_it_belongs_to_may_write(mounting: Mounter, small_service: Process, place: Path) -> None:
+    mount = mounting(
+        small_service, options=f"allow_other,{QUIET},settle=0.5,uid={ANN},gid={OFFICE}", place=place
+    )
+    task = task_of(mount)
+    assert owner(task) == (ANN_ID, OFFICE, "755")
+    as_user(ANN, "tee", task / "ann.txt", stdin="a")
+    assert refused(BOB, "touch", task / "bob.txt") == DENIED
+    mount.settled()
+    assert owner(task / "ann.txt") == (ANN_ID, OFFICE, "644")
+    as_user(ANN, "touch", "-d", "2020-01-01", task / "ann.txt")
+
+
 @pytest.mark.promise("With `umask` the modes of what is on the server lack the bits that it names.")
 def test_a_group_shares_a_drive_and_others_see_nothing(
     mounting: Mounter, small_service: Process, place: Path
