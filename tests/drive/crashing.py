@@ -74,7 +74,7 @@ class Steps:
     def install(self) -> None:
         """Wrap all that a crash can't take back."""
         self.wrap(journal, "_transact", lambda database, operations: _journal_step(operations))
-        for name in ("make", "make_safe", "copy", "remove"):
+        for name in ("make", "make_safe", "append", "copy", "remove"):
             self.wrap(Contents, name, functools.partial(_named, f"content {name}"))
         self.wrap(harness.Switch, "handle_async_request", _request_step)
         for name in ("add_alias", "set", "flush"):
@@ -151,6 +151,24 @@ async def save_meanwhile(desk: Desk, steps: Steps, task: str) -> None:
     await desk.flush()
 
 
+async def version(desk: Desk, steps: Steps, task: str) -> None:
+    """What is on the server is saved over: in place, and by renaming."""
+    path = f"{task}/a.txt"
+    await put(desk, steps, path)
+    await desk.flush()
+    handle = await desk.namespace.open((await desk.node(path)).inode, harness.ME, readable=True)
+    await desk.put(handle, b"a new version of a.txt")
+    await desk.close(handle)
+    steps.say(f"promised {path} a new version of a.txt")
+    steps.say("flush")
+    await desk.flush()
+    await desk.write(f"{task}/x.tmp", b"content of b.txt")
+    await desk.rename(f"{task}/x.tmp", path)
+    steps.say(f"promised {path} content of b.txt")
+    steps.say("flush")
+    await desk.flush()
+
+
 async def put(desk: Desk, steps: Steps, path: str) -> None:
     """As cp; says what it was promised once the close has returned."""
     name = path.rpartition("/")[2]
@@ -190,6 +208,7 @@ WORK: dict[str, Callable[[Desk, Steps, str], Awaitable[None]]] = {
     "copy": copy,
     "drop": drop,
     "save meanwhile": save_meanwhile,
+    "version": version,
     "recover": recover,
 }
 
@@ -197,7 +216,8 @@ WORK: dict[str, Callable[[Desk, Steps, str], Awaitable[None]]] = {
 async def _run(said: dict[str, Any], steps: Steps) -> None:
     service = cast(Emulator, _Address(said["url"], said["api_key"]))
     with trio.fail_after(30):
-        async with harness.mounted(service, Path(said["directory"]), Setup(uploads=OPTIONS)) as desk:
+        setup = Setup(uploads=OPTIONS, versions=True)
+        async with harness.mounted(service, Path(said["directory"]), setup) as desk:
             await WORK[said["work"]](desk, steps, said["task"])
 
 

@@ -174,6 +174,8 @@ def crash_and_look(
         Scenario("save meanwhile", "delay:0.2:post_comment"),
         Scenario("save meanwhile", "lost-reply:post_comment:1"),
         Scenario("copy", "max-files:1:post_comment"),
+        Scenario("version"),
+        Scenario("version", "lost-reply:post_comment:2"),
     ],
     ids=str,
 )

@@ -247,8 +247,8 @@ class Day:
                 one.hidden = False
 
     async def restart(self, *_: Any) -> None:
-        for _, _, handle, _ in self.held:
-            await self.desk.close(handle)
+        for held in self.held:
+            await self.desk.close(held[2])
         self.held.clear()
         await self.stack.aclose()
         await self.begin()

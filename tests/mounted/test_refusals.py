@@ -113,6 +113,56 @@ def test_unzip_over_an_attachment(task: Path, source: Path, tmp_path: Path) -> N
     assert "Operation not permitted" in done.err or "cannot delete old" in done.err
 
 
+_DENIED, _NOT_PERMITTED = "Permission denied", "Operation not permitted"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("perl -pi -e 's/a/b/' \"$1\"", _NOT_PERMITTED),
+        ('install -m 644 "$0" .', f"cannot remove './{NAME}': {_NOT_PERMITTED}"),
+        ('cp --remove-destination "$0" .', f"cannot remove './{NAME}': {_NOT_PERMITTED}"),
+        ('cp --backup=simple "$0" .', f"cannot backup './{NAME}': {_NOT_PERMITTED}"),
+        ('ln -sf "$0" .', _NOT_PERMITTED),
+        ('sort -o "$1" "$1"', f"open failed: '{NAME}': {_DENIED}"),
+        ("printf '0a\nx\n.\nw\nq\n' | ed -s \"$1\"", _DENIED),
+        ('gio copy "$0" "$1"', _DENIED),
+        ('gio save "$1" < "$0"', _DENIED),
+        ('tee "$1" < "$0"', f"tee: '{NAME}': {_DENIED}"),
+        ('rsync --inplace "$0" .', _DENIED),
+        ('truncate -s 5 "$1"', f"cannot open '{NAME}' for writing: {_DENIED}"),
+        ('shred "$1"', f"'{NAME}': failed to open for writing: {_DENIED}"),
+        ('python3 -c "import os, sys; os.truncate(sys.argv[1], 3)" "$1"', "PermissionError"),
+        ('python3 -c "import sys; open(sys.argv[1], \'r+b\')" "$1"', "PermissionError"),
+        ('python3 -c "import os, sys; os.rename(sys.argv[1], sys.argv[1] + \'~\')" "$1"', "PermissionError"),
+    ],
+)
+def test_what_programs_say(script: str, words: str, task: Path, source: Path) -> None:
+    refused(run("sh", "-ec", script, source, NAME, cwd=task, ok=False), words)
+
+
+def test_patch_leaves_its_result_outside(task: Path, tmp_path: Path) -> None:
+    """It makes its copies beside the file, and takes them away again."""
+    (tmp_path / "x.patch").write_text("--- x\n+++ x\n@@ -0,0 +1,1 @@\n+line\n")
+    done = run("patch", "-f", NAME, tmp_path / "x.patch", cwd=task, ok=False)
+    assert done.code != 0
+
+
+def test_vim_writes_nothing_over_an_attachment(task: Path) -> None:
+    command = ("vim", "-N", "-u", "NONE", "-i", "NONE", "-es", "-c", "normal ix", "-c", "w", "-c", "qa!")
+    assert run(*command, NAME, cwd=task, ok=False).code != 0
+
+
+def test_libreoffice_converts_nothing_onto_an_attachment(task: Path, tmp_path: Path) -> None:
+    (tmp_path / "file 02.txt").write_text("words")
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    done = run(
+        "soffice", profile, "--headless", "--convert-to", "docx", "--outdir", task, tmp_path / "file 02.txt",
+        ok=False, seconds=140,
+    )  # fmt: skip
+    assert "Error" in done.out + done.err
+
+
 def test_rename_of_a_pending_file_onto_an_attachment_keeps_both(task: Path, drive: Mount) -> None:
     run("tee", task / "new.tmp", stdin="x")
     refused(run("mv", "-f", task / "new.tmp", task / NAME, ok=False), "Operation not permitted")

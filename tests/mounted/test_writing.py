@@ -327,3 +327,20 @@ def test_a_task_s_directory_is_renamed_with_its_title(
     assert [(post["action"], post["params"]["title"]) for post in ledger.posts()] == [("update_task", title)]
     assert {f["task"]["name"] for f in service.files() if f["task"] and f["task"]["id"] == task_id} == {title}
     assert "file 01.jpg" in run("ls", task.with_name(title)).lines
+
+
+@pytest.mark.promise(
+    "`gzip` and the like make the compressed file, which is uploaded, and can't take the attachment away."
+)
+@pytest.mark.parametrize(("program", "extension"), [("gzip", "gz"), ("xz", "xz")])
+def test_compressing_an_attachment_leaves_both(
+    program: str, extension: str, task: Path, drive: Mount, service: Process, ledger: Ledger
+) -> None:
+    done = run(program, task / "file 01.jpg", ok=False)
+    assert done.code != 0
+    assert "Operation not permitted" in done.err
+    drive.settled()
+    names = ["file 01.jpg", f"file 01.jpg.{extension}", "file 02.docx"]
+    assert run("ls", "-A", task).lines == names
+    assert sorted(files_of(service, node_id(task))) == names
+    assert len(ledger.posts()) == 1

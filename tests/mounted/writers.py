@@ -75,10 +75,10 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         work = (self._copy, self._save_by_rename, self._copy_and_rename, self._copy_and_delete)
-        also = (self._save_again, self._make_folder)
+        also = (self._save_again, self._replace_again, self._make_folder)
         while not self._ended.is_set():
             try:
-                self._random.choices((*work, *also), (8, 3, 2, 1, 2, 1))[0]()
+                self._random.choices((*work, *also), (8, 3, 2, 1, 2, 2, 1))[0]()
             except OSError as error:
                 self.errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 if error.errno in {errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV}:
@@ -141,6 +141,26 @@ class Writer(threading.Thread):
         except PermissionError:
             old.must, old.plain = True, plain
             self.deeds.remove(deed)
+            raise
+        deed.must = True
+
+    def _replace_again(self) -> None:
+        """As most editors: another file is renamed over what it wrote before, which may be uploaded by now."""
+        old = self._copy()
+        self._ended.wait(self._random.choice((0.0, 0.3, 0.6, 1.2)))
+        deed, data = self._new()
+        temporary = f".{next(iter(deed.names))}.Ab12Cd"
+        plain = old.plain
+        deed.folder, deed.names, deed.plain = old.folder, set(old.names), plain
+        name = next(iter(deed.names))
+        self._write(deed, temporary, data, os.O_CREAT | os.O_EXCL)
+        old.must, old.plain = False, False
+        try:
+            self._at(deed.folder, temporary).rename(self._at(deed.folder, name))
+        except OSError as error:
+            refused = error.errno in REFUSALS
+            old.must, old.plain = refused, refused and plain
+            deed.plain = False
             raise
         deed.must = True
 
