@@ -135,6 +135,7 @@ class Emblems:
         self._shown: dict[str, str] = {}
         self._fresh: dict[str, str] = {}
         self._passing: dict[str, Any] = {}
+        self._asked: set[str] = set()
         self._running = False
 
     def of(self, path: str, file: Any) -> str | None:
@@ -148,7 +149,12 @@ class Emblems:
         return EMBLEMS.get(state)
 
     def _look_at(self, path: str, file: Any) -> None:
+        if path in self._asked:  # of a drive that hangs
+            return
+        self._asked.add(path)
+
         def told(state: str) -> None:
+            self._asked.discard(path)
             self._watch(path, file, state)
             if EMBLEMS.get(state) != EMBLEMS.get(self._shown.get(path, "")):
                 self._fresh[path] = state
@@ -274,8 +280,10 @@ def to_clipboard(text: str) -> bool:
     except ValueError:
         return False
     gdk: Any = importlib.import_module("gi.repository.Gdk")
+    display = gdk.Display.get_default()
+    if display is None:
+        return False
     if gtk == "4.0":
-        display = gdk.Display.get_default()
         return bool(display.get_clipboard().set_content(gdk.ContentProvider.new_for_value(text)))
     clipboard = importlib.import_module("gi.repository.Gtk").Clipboard.get(gdk.SELECTION_CLIPBOARD)
     clipboard.set_text(text, -1)

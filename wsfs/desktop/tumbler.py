@@ -13,7 +13,7 @@ from wsfs.desktop.home import Home, read, replace
 
 SYSTEM_FILE = Path("/etc/xdg/tumbler/tumbler.rc")
 _SECTION = re.compile(r"^\s*\[.+\]\s*$")
-_EXCLUDES = re.compile(r"^(\s*Excludes\s*=)(.*)$")
+_EXCLUDES = re.compile(r"^(\s*Excludes\s*=\s*)(.*)$")
 
 
 def settings_file(home: Home) -> Path:
