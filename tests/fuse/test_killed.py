@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from wsfs.fuse.callers import is_being_killed
+from wsfs.fuse.callers import is_being_killed, leaves_half
+from wsfs.uploads.handles import SpoolHandle
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:
@@ -59,23 +62,65 @@ def tidy(number, frame):
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     print("tidying", flush=True)
     time.sleep(60)
-signal.signal(signal.SIGINT, tidy)
+for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, tidy)
 print("ready", flush=True)
 time.sleep(60)
 """
 
 
-@pytest.mark.parametrize(("name", "killed"), [("rsync", True), ("tidy", False)])
-def test_rsync_that_tidies_up_for_a_signal_closes_what_is_half(name: str, killed: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "number", "killed"),
+    [
+        ("rsync", signal.SIGINT, True),
+        ("rsync", signal.SIGUSR1, True),
+        ("rsync", signal.SIGUSR2, False),  # how its processes tell each other that all is done
+        ("tidy", signal.SIGINT, False),
+    ],
+)
+def test_rsync_that_tidies_up_for_a_signal_closes_what_is_half(
+    name: str, number: signal.Signals, killed: bool
+) -> None:
     command = called(name, f"exec({_TIDYING!r})")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert not is_being_killed(process.pid)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.stdout.readline() == "tidying\n"
         assert is_being_killed(process.pid) is killed
         process.kill()
+
+
+class FakeHandle:
+    """As far as it is looked at."""
+
+    def __init__(self, name: str, *, wrote: bool, sized: bool) -> None:
+        self.opened = SimpleNamespace(node=SimpleNamespace(name=name))
+        self.wrote = wrote
+        self.sized = sized
+
+
+@pytest.mark.parametrize(
+    ("program", "handle", "half"),
+    [
+        ("rsync", FakeHandle("film.mp4", wrote=True, sized=False), True),
+        ("rsync", FakeHandle("film.mp4", wrote=True, sized=True), False),
+        ("rsync", FakeHandle("film.mp4", wrote=False, sized=False), False),
+        ("rsync", FakeHandle(".film.mp4.Ab12Cd", wrote=True, sized=False), False),
+        ("cp", FakeHandle("film.mp4", wrote=True, sized=False), False),
+    ],
+)
+def test_what_rsync_writes_in_place_is_half_until_it_is_cut_to_its_size(
+    program: str, handle: FakeHandle, half: bool
+) -> None:
+    script = "print(flush=True); import time; time.sleep(60)"
+    with subprocess.Popen(called(program, script), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert leaves_half(process.pid, cast(SpoolHandle, handle)) is half
+        process.kill()
+    assert not leaves_half(process.pid, cast(SpoolHandle, handle)), "there is none of that number any more"
 
 
 def test_a_name_with_brackets_and_spaces_is_no_trap() -> None:

@@ -264,6 +264,52 @@ async def test_a_killed_writer_leaves_an_interrupted_file(world: World, mock_clo
         assert (state(node), node.error or None) == (State.SETTLING, None)
 
 
+@pytest.mark.parametrize("released", [True, False])
+async def test_what_rsync_keeps_half_is_interrupted_under_its_own_name_too(
+    released: bool, world: World, mock_clock: MockClock
+) -> None:
+    """As it does with --partial: it closes its temporary file, dates it back to 1970, and renames it."""
+    async with world.running(sending=False):
+        node = await world.spool.create(TASK, ".film.mp4.Ab12Cd", 0o600, 0, 0)
+        handle = world.spool.open(node.inode, write=True)
+        handle.write(0, b"half")
+        await world.spool.flush(handle)
+        if released:
+            await world.spool.release(handle)
+        await world.spool.set_attributes(node.inode, mtime_ns=219_877_128)
+        await world.spool.rename(node.inode, TASK, "film.mp4")
+        if not released:
+            await world.spool.release(handle)
+        assert (node.name, state(node)) == ("film.mp4", State.INTERRUPTED)
+        assert node.error
+
+
+async def test_other_dates_and_names_are_no_sign_of_half_a_file(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        old = await world.write(TASK, "old.bin")
+        await world.spool.set_attributes(old.inode, mtime_ns=0)
+        assert state(old) is State.SETTLING
+        node = await world.write(TASK, ".film.mp4.Ab12Cd")
+        await world.spool.set_attributes(node.inode, mtime_ns=1_600_000_000 * 10**9)
+        await world.spool.rename(node.inode, TASK, "film.mp4")
+        assert state(node) is State.SETTLING
+
+
+async def test_a_handle_knows_whether_its_file_was_given_its_size(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running(sending=False):
+        node = await world.spool.create(TASK, "a", 0o644, 0, 0)
+        handle = world.spool.open(node.inode, write=True)
+        handle.write(0, b"words")
+        assert not handle.sized
+        await world.spool.truncate(node.inode, 5)
+        assert handle.sized
+        handle.write(0, b"W")
+        assert not handle.sized
+        await world.spool.release(handle)
+
+
 async def test_a_killed_child_that_only_inherited_the_file_does_not_interrupt_it(
     world: World, mock_clock: MockClock
 ) -> None:

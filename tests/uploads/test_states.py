@@ -112,6 +112,12 @@ async def killed_and_saved(world: World, box: Outbox) -> None:
     await world.save(node, b"whole")
 
 
+@scenario((State.LOCAL, Event.KILLED))
+async def dated_back_by_rsync(world: World, box: Outbox) -> None:
+    node = await world.write(TASK, ".a.bin.Ab12Cd")
+    await world.spool.set_attributes(node.inode, mtime_ns=219_877_128)
+
+
 @scenario((State.OPEN, Event.FELL))
 async def fell_open(world: World, box: Outbox) -> None:
     await opened(world)

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from wsfs.api.pacing import Lane
+from wsfs.uploads.handles import SpoolHandle
+from wsfs.uploads.noise import is_temporary
 
 # Command names as the kernel cuts them, at 15 characters; threads have names of their own ("pool-tumblerd").
 _BACKGROUND = re.compile(
@@ -23,12 +25,14 @@ _BACKGROUND = re.compile(
 # Where a thread's name tells too little, with that of its process: PCManFM makes small pictures' thumbnails itself.
 _BY_PROCESS = {b"loader": frozenset({b"pcmanfm", b"pcmanfm-qt"})}
 # include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
+_RSYNC = "rsync"
 _PF_EXITING = 0x4
 _PF_SIGNALED = 0x400
 _STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _STOPPED = frozenset((128 + number) << 8 for number in _STOPPING)
 """How a program ends that caught a signal and tidied up, by the custom of shells; as wait(2) has it."""
-_STOPPING_BITS = sum(1 << (number - 1) for number in _STOPPING)
+_TIDYING = sum(1 << (number - 1) for number in (*_STOPPING, signal.SIGUSR1))
+"""Of the blocked signals, those that rsync has while it handles its end; by SIGUSR1 its processes tell each other."""
 
 
 class Lanes:
@@ -101,6 +105,19 @@ def _lane_of_name(name: bytes) -> Lane:
     return Lane.BACKGROUND if _BACKGROUND.fullmatch(text) else Lane.PERSON
 
 
+def leaves_half(pid: int, handle: SpoolHandle) -> bool:
+    """Whether rsync, stopped while it writes in place (--inplace), closes what it hasn't got whole.
+
+    It does so without a signal's trace. But what it has whole it cuts to its size before it closes it.
+    """
+    if not handle.wrote or handle.sized or is_temporary(handle.opened.node.name):
+        return False
+    try:
+        return Path(f"/proc/{pid}/comm").read_bytes().strip() == _RSYNC.encode()
+    except OSError:
+        return False
+
+
 def is_being_killed(pid: int) -> bool:
     """Whether the process is ending by a signal: what it closes now it didn't close itself.
 
@@ -119,7 +136,7 @@ def is_being_killed(pid: int) -> bool:
         flags, blocked, code = int(fields[6]), int(fields[29]), int(fields[49])
     except (OSError, ValueError, IndexError):
         return False
-    is_rsync = before.partition("(")[2] == "rsync"
+    is_rsync = before.partition("(")[2] == _RSYNC
     if flags & _PF_EXITING:
         return bool(flags & _PF_SIGNALED) or code in _STOPPED or (is_rsync and code != 0)
-    return is_rsync and bool(blocked & _STOPPING_BITS)
+    return is_rsync and bool(blocked & _TIDYING)

@@ -24,7 +24,7 @@ from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import AttachmentHandle, ControlHandle, DirectoryHandle, FileHandle, spooled_of
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
-from wsfs.fuse.callers import Lanes, is_being_killed, is_glance
+from wsfs.fuse.callers import Lanes, is_being_killed, is_glance, leaves_half
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.interrupts import interruptible
 from wsfs.fuse.notify import Notifier
@@ -352,8 +352,11 @@ class Operations(pyfuse3.Operations):
     @guarded
     async def flush(self, fh: int) -> None:
         handle = self._file(fh)
-        if spooled_of(handle) is not None:
-            await self._namespace.flush(handle, killed=is_being_killed(_pid_of(handle)))
+        spooled = spooled_of(handle)
+        if spooled is not None:
+            pid = _pid_of(handle)
+            killed = is_being_killed(pid) or leaves_half(pid, spooled)
+            await self._namespace.flush(handle, killed=killed)
 
     @guarded
     async def fsync(self, fh: int, datasync: bool) -> None:

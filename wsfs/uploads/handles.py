@@ -55,6 +55,7 @@ class SpoolHandle:
         self.killed = False
         self.wrote = False
         self.unflushed = False
+        self.sized = False  # given its size since the last write
         self.released = False
         self._contents = contents
         self._changing = changing
@@ -87,6 +88,7 @@ class SpoolHandle:
                     done += os.pwrite(self.opened.descriptor, view[done:], offset + done)
             finally:
                 self._changed()
+                self.sized = False
                 if done:
                     node.size = max(node.size, offset + done)
         return done
@@ -100,6 +102,7 @@ class SpoolHandle:
         self.opened.node.size = size
         for other in self.opened.handles:
             other.unflushed = other.unflushed or other.writes
+            other.sized = True
 
     def abandon(self) -> None:
         """Its program never got it: if the file was cut for it, what it was to become is not whole."""

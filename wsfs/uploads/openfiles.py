@@ -27,6 +27,7 @@ from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.noise import is_noise
 from wsfs.uploads.states import IN_FLIGHT, Event, State, after
 
+STOPPED = "the program that wrote it was stopped before it was done"
 CLOSE_HOLDS = 2.0
 """Seconds after a close without a release, after which some descriptor must still be open."""
 
@@ -267,7 +268,7 @@ class OpenFiles(Index):
                 return
         if opened.killed or error:
             event = Event.KILLED
-            node.error = error or "the program that wrote it was stopped before it was done"
+            node.error = error or STOPPED
         else:
             event = Event.CLOSED_LOCAL if is_noise(node.name) else Event.CLOSED
         opened.killed = False

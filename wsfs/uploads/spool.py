@@ -27,11 +27,12 @@ from wsfs.uploads.errors import (
     SpoolInUse,
 )
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
-from wsfs.uploads.noise import is_noise, is_noise_directory, is_refused_directory
-from wsfs.uploads.openfiles import OpenFiles
+from wsfs.uploads.noise import is_noise, is_noise_directory, is_refused_directory, is_temporary
+from wsfs.uploads.openfiles import STOPPED, OpenFiles
 from wsfs.uploads.recovery import recover
 from wsfs.uploads.states import IN_FLIGHT, Event, State, after
 
+_FIRST_SECOND = 10**9  # of 1970, in nanoseconds
 XATTRS_MOST = 1 << 16
 """Bytes of extended attributes, names and values, that one node may have; a list of names can't be longer."""
 
@@ -285,10 +286,21 @@ class Spool(OpenFiles):
             node.atime_ns = atime_ns
         if mtime_ns is not None:
             node.mtime_ns = mtime_ns
+            if not node.is_dir and mtime_ns < _FIRST_SECOND and is_temporary(node.name):
+                self._left_half(node)
         node.ctime_ns = int(self.clock() * 1e9)
         if inode in self.nodes:
             self.journal.post(rows.put_node(node))
         await trio.lowlevel.checkpoint()
+
+    def _left_half(self, node: Spooled) -> None:
+        """rsync was stopped and keeps what it has (--partial): before the rename it dates that back to 1970."""
+        opened = self._open.get(node.inode)
+        if node.state is State.LOCAL:
+            node.state = after(node.state, Event.KILLED)
+            node.error = STOPPED
+        elif node.state is State.OPEN and opened is not None:
+            opened.killed = True
 
     async def set_xattr(self, inode: int, name: str, value: bytes) -> None:
         """Keep an extended attribute, as long as the node is in the spool; on disk when this returns.

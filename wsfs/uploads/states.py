@@ -74,6 +74,7 @@ TABLE: Mapping[tuple[State, Event], State] = MappingProxyType(
         (State.SETTLING, Event.HELD): State.INTERRUPTED,
         (State.LOCAL, Event.WRITTEN): State.OPEN,
         (State.LOCAL, Event.NAMED): State.SETTLING,
+        (State.LOCAL, Event.KILLED): State.INTERRUPTED,
         (State.LOCAL, Event.FELL): State.INTERRUPTED,
         (State.LOCAL, Event.REMOVED): State.DROPPED,
         (State.SENDING, Event.WRITTEN): State.OPEN,
