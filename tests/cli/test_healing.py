@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from wsfs import mountinfo
-from wsfs.cli import healing, preflight, umount
+from wsfs.cli import healing, preflight
 from wsfs.cli.errors import UserError
 
 from .conftest import FakeDrive
@@ -56,7 +56,7 @@ def test_one_that_hangs_in_the_kernel_after_its_kill_is(
 
 def test_a_live_drive_is_let_be(add_drive: AddDrive, monkeypatch: pytest.MonkeyPatch) -> None:
     drive = add_drive("drive")
-    monkeypatch.setattr(umount, "clear", lambda *arguments, **rest: pytest.fail("it lives"))
+    monkeypatch.setattr(healing, "clear", lambda *arguments, **rest: pytest.fail("it lives"))
     monkeypatch.setattr(preflight, "probe", lambda place: errno.ENOTCONN)  # its process answers all the same
     assert not healing.heal(drive.mountpoint)
 
@@ -68,7 +68,7 @@ def test_what_the_kernel_does_not_call_dead_is_let_be(
     drive = add_drive("drive")
     drive.end()
     monkeypatch.setattr(
-        umount, "clear", lambda *arguments, **rest: pytest.fail("nobody knows whether it lives")
+        healing, "clear", lambda *arguments, **rest: pytest.fail("nobody knows whether it lives")
     )
     monkeypatch.setattr(preflight, "probe", lambda place: answer)
     assert not healing.heal(drive.mountpoint)
@@ -100,7 +100,7 @@ def test_a_dead_one_is_taken_away_and_lazily_if_it_is_in_use(
             raise UserError("busy")
         drive.table.write_text("")
 
-    monkeypatch.setattr(umount, "clear", clear)
+    monkeypatch.setattr(healing, "clear", clear)
     said: list[str] = []
     assert healing.heal(drive.mountpoint, warn=said.append)
     assert calls == ([False, True] if busy else [False])

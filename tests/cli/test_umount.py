@@ -80,7 +80,7 @@ def test_a_dead_drive_is_cleared_away(
     result = wsfs("umount", drive.mountpoint)
     assert result.exit_code == 0
     assert fusermount == [["fusermount3", "-u", str(drive.mountpoint)]]
-    assert "was gone" in result.stderr
+    assert "had died" in result.stderr
 
 
 def test_a_live_drive_whose_socket_is_missing_is_not_unmounted_in_passing(

@@ -115,8 +115,9 @@ HANGING = textwrap.dedent(
 )
 
 
+@pytest.mark.parametrize("way", ["mount", "umount"])
 def test_though_a_thread_of_it_hangs_in_the_kernel(
-    mounting: Mounter, small_service: Process, tmp_path: Path
+    way: str, mounting: Mounter, small_service: Process, tmp_path: Path
 ) -> None:
     if not has_fusectl():
         if os.environ.get("CI"):
@@ -141,7 +142,11 @@ def test_though_a_thread_of_it_hangs_in_the_kernel(
     with pytest.raises(subprocess.TimeoutExpired):
         mount.process.wait(2)
     assert healing.is_dying(mount.process.pid)
-    again(mount, mounting, small_service)
+    if way == "mount":
+        again(mount, mounting, small_service)
+    else:
+        assert "had died" in mount.wsfs("umount", mount.place).err
+        assert mountinfo.find(mount.place) is None
     maker.join(20)
     assert not maker.is_alive()
     assert failure  # the program got its answer

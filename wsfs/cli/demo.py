@@ -21,7 +21,7 @@ import click
 from wsfs import mountinfo
 from wsfs.cli import daemon, logs, preflight, running
 from wsfs.cli.errors import UserError
-from wsfs.cli.umount import clear
+from wsfs.cli.healing import clear
 from wsfs.config import Settings, resolve
 
 START_SECONDS = 60.0

@@ -12,12 +12,13 @@ import contextlib
 import errno
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from wsfs import control, mountinfo
-from wsfs.cli import preflight, umount
+from wsfs.cli import preflight
 from wsfs.cli.errors import UserError
 
 CONNECTIONS = Path("/sys/fs/fuse/connections")
@@ -25,6 +26,7 @@ PROC = Path("/proc")
 END_SECONDS = 10.0
 """For a killed process to end once its connection is cut, and for one that is just dying."""
 _LOOK_EVERY = 0.05
+_CLEAR_SECONDS = 60.0
 _LAYERS = 16  # dead mounts over each other, each of which a start put there that didn't look
 
 
@@ -50,10 +52,28 @@ def heal(place: Path, *, warn: Callable[[str], None] = lambda sentence: None) ->
 def detach(place: Path) -> None:
     """Take a dead mount away: out of the tree at once, also when a program stands in it. Raises UserError."""
     try:
-        umount.clear(place)
+        clear(place)
     except UserError:
         if mountinfo.find(place) is not None:
-            umount.clear(place, lazy=True)
+            clear(place, lazy=True)
+
+
+def clear(place: Path, *, lazy: bool = False) -> None:
+    """Take away a mount without the help of its process; UserError with fusermount3's own words."""
+    command = ["fusermount3", "-u", *(["-z"] if lazy else []), str(place)]
+    try:
+        outcome = subprocess.run(command, capture_output=True, text=True, timeout=_CLEAR_SECONDS, check=False)
+    except FileNotFoundError:
+        raise UserError("fusermount3 is missing; install it with `sudo apt install fuse3`") from None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"`{' '.join(command)}` doesn't come back; end the process of the mount first"
+        ) from None
+    if outcome.returncode != 0 and mountinfo.find(place) is not None:
+        words = " ".join(outcome.stderr.split()) or f"code {outcome.returncode}"
+        raise UserError(
+            f"{place} can't be unmounted ({words}); `fusermount3 -uz {place}` does it in any case"
+        )
 
 
 def _may(mount: mountinfo.Mount) -> bool:

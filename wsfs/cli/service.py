@@ -149,6 +149,10 @@ def cleanup(account: str | None, system: bool) -> None:
 
 def _start(manager: units.Manager, account: str, *, restart: bool = False) -> None:
     unit = manager.unit(account)
+    with contextlib.suppress(ConfigError):  # which the service will tell
+        # A process that was killed and hangs is alive to systemd, which waits for its end.
+        place = _mountpoint(account, manager.system, manager.drop_in(account))
+        healing.heal(mountinfo.canonical(place), warn=say)
     try:
         manager.run("restart" if restart else "start", unit)
     except UserError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,9 @@ from pathlib import Path
 import click
 
 from wsfs import control, mountinfo
-from wsfs.cli import flushing
+from wsfs.cli import flushing, healing
 from wsfs.cli.errors import UserError, say
-from wsfs.cli.places import Target, is_dead, mountpoint, trouble
+from wsfs.cli.places import Target, mountpoint, trouble
 
 STOP_SECONDS = 60.0
 LOOK_EVERY = 0.05
@@ -34,6 +33,8 @@ def umount(place: str, now: bool) -> None:
     wsfs umount ~/Worksection --now
     """
     mount = mountpoint(place)
+    if healing.heal(mount.mountpoint, warn=say):
+        return
     try:
         if mount.socket is None:
             raise control.NotServed
@@ -44,14 +45,9 @@ def umount(place: str, now: bool) -> None:
             control.call(target.socket, "stop")
             _wait(mount.mountpoint, ended)
     except control.NotServed:
-        dead = is_dead(mount.mountpoint)
-        if not dead and not now:
+        if not now:
             raise UserError(trouble(mount.mountpoint)) from None
-        clear(mount.mountpoint)
-        if dead:
-            say(
-                f"the process of the drive at {mount.mountpoint} was gone; what was left of it is cleared away"
-            )
+        healing.clear(mount.mountpoint)
 
 
 @contextlib.contextmanager
@@ -90,21 +86,3 @@ def _wait(place: Path, ended: int | None) -> None:
             f"(`fuser -m {place}` names it)"
         )
     raise UserError(f"{place} is unmounted, but its process has not ended after {STOP_SECONDS:.0f} seconds")
-
-
-def clear(place: Path, *, lazy: bool = False) -> None:
-    """Take away a mount without the help of its process; UserError with fusermount3's own words."""
-    command = ["fusermount3", "-u", *(["-z"] if lazy else []), str(place)]
-    try:
-        outcome = subprocess.run(command, capture_output=True, text=True, timeout=STOP_SECONDS, check=False)
-    except FileNotFoundError:
-        raise UserError("fusermount3 is missing; install it with `sudo apt install fuse3`") from None
-    except subprocess.TimeoutExpired:
-        raise UserError(
-            f"`{' '.join(command)}` doesn't come back; end the process of the mount first"
-        ) from None
-    if outcome.returncode != 0 and mountinfo.find(place) is not None:
-        words = " ".join(outcome.stderr.split()) or f"code {outcome.returncode}"
-        raise UserError(
-            f"{place} can't be unmounted ({words}); `fusermount3 -uz {place}` does it in any case"
-        )
