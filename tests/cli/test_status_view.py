@@ -178,10 +178,8 @@ def test_the_last_errors_in_plain_words() -> None:
 
 
 def test_a_mount_of_another_version_tells_less_and_breaks_nothing() -> None:
-    for state in (
-        {"mountpoint": "/mnt"},
-        {"mountpoint": "/mnt", "uploads": None, "requests": [], "cache": 3},
-    ):
+    strange: dict[str, Any] = {"mountpoint": "/mnt", "uploads": None, "requests": [], "cache": 3}
+    for state in ({"mountpoint": "/mnt"}, strange):
         assert "/mnt" in told(state)
 
 

@@ -20,7 +20,7 @@ SECONDS = 60
 
 def has(library: str) -> bool:
     """Whether the system's Python can have the library of a file manager."""
-    check = f"import gi; gi.require_version({library!r}, {'4.0' if library == 'Nautilus' else '3.0'!r})"
+    check = f"import gi; assert gi.Repository.get_default().enumerate_versions({library!r})"
     done = subprocess.run([SYSTEM_PYTHON, "-c", check], capture_output=True, timeout=SECONDS, check=False)
     return done.returncode == 0
 
