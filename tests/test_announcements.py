@@ -17,6 +17,8 @@ from wsfs.api import errors as api
 from wsfs.notifications import CRITICAL, Notice
 from wsfs.uploads.states import State
 
+promise = pytest.mark.promise
+
 PLACES = {ROOT: "/", PROJECT: "/Website", TASK: "/Website/Logo", OTHER_TASK: "/Website/Banner"}
 
 
@@ -121,6 +123,7 @@ async def test_what_an_editor_saves_again_is_not_told(
 # Undo
 
 
+@promise("Undo in a notification holds the files back where they are: nothing is sent, and nothing is lost.")
 async def test_undo_holds_back_and_loses_nothing(
     world: World, mock_clock: MockClock, screen: FakeScreen
 ) -> None:

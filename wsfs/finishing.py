@@ -117,7 +117,8 @@ async def drain(sender: Sender, spool: Spool, end: End) -> Left:
                 nursery.start_soon(until_told)
                 if end.limit < math.inf:
                     nursery.start_soon(until_stuck)
-                await sender.flush()
+                while (await sender.flush()).sent:
+                    pass  # and what came meanwhile: a handle that is closed after the drive was taken away
                 nursery.cancel_scope.cancel()
     left = left_in(spool)
     if left.files:

@@ -50,7 +50,7 @@ class UploadCommands:
         )
         current = [
             {
-                "path": f"{self._place(file['root'])}/{file['path']}",
+                "path": self._path(file["root"], file),
                 "size": file["size"],
                 "bytes_done": file["bytes_done"],
             }
@@ -68,7 +68,6 @@ class UploadCommands:
         status = self._sender.status()
         files = []
         for place in status["destinations"]:
-            base = self._place(place["inode"])
             for file, is_directory in (
                 *((one, True) for one in place["directories"]),
                 *((one, False) for one in place["files"]),
@@ -77,7 +76,7 @@ class UploadCommands:
                 if is_directory and state == "settling":
                     continue
                 item = {
-                    "path": f"{base}/{file['path']}",
+                    "path": self._path(place["inode"], file),
                     "state": state,
                     "size": file["size"],
                     "reason": file["reason"],
@@ -99,11 +98,17 @@ class UploadCommands:
             "files": files,
         }
 
-    def _place(self, inode: int) -> str:
-        """The path of a directory of the server; one that isn't known any more has that where it was last seen."""
-        node = self._drive.tree.get(inode)
-        path = node.path() if node is not None else self._drive.spool.places.get(inode, f"(inode {inode})")
-        return path.rstrip("/")
+    def _path(self, root: int, file: dict[str, Any]) -> str:
+        """The path of a file below the directory `root` of the server, as programs see it.
+
+        Where that directory isn't known any more, it is the one where it was last seen, with the names as titles.
+        """
+        tree, places = self._drive.tree, self._drive.spool.places
+        place, node = tree.get(root), tree.get(file["inode"])
+        if place is not None and node is not None and not file.get("old_version"):
+            return node.path()
+        base = place.path() if place is not None else places.get(root, f"(inode {root})")
+        return f"{base.rstrip('/')}/{file['path']}"
 
     # What a person waits for
 

@@ -12,6 +12,8 @@ from click.testing import Result
 from tests.cli.conftest import FakeDrive
 from wsfs import belonging
 
+promise = pytest.mark.promise
+
 Run = Callable[..., Result]
 
 FILES = {
@@ -127,6 +129,7 @@ def test_retry_at_a_path_sends_what_was_interrupted_too(wsfs: Run, drive: FakeDr
 
 
 @pytest.mark.parametrize("path", ["Website/Logo", "Website/Logo/new.png"])
+@promise("What may have arrived already is sent again only when a person names that very file.")
 def test_what_may_have_arrived_goes_only_by_its_own_name(wsfs: Run, drive: FakeDrive, path: str) -> None:
     drive.answers |= {"uploads": STUCK, "retry": {"files": 1}}
     assert wsfs("uploads", "retry", drive.mountpoint / path).exit_code == 0
@@ -255,6 +258,9 @@ def test_it_is_copied_out_with_its_times(wsfs: Run, spool: Path, tmp_path: Path)
     assert not [path for path in place.rglob("*") if path.name.startswith(".wsfs")]
 
 
+@promise(
+    "`wsfs uploads save` copies out what could not be sent, also with no drive mounted, and overwrites nothing."
+)
 def test_nothing_that_is_there_is_overwritten(wsfs: Run, spool: Path, tmp_path: Path) -> None:
     place = tmp_path / "rescued"
     (place / "Сайт" / "Logo").mkdir(parents=True)

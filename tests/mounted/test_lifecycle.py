@@ -18,6 +18,8 @@ from wsfs.emulator.testing import Process
 from .conftest import QUIET, Mounter
 from .drives import Mount, eventually, files_of, is_attachment, node_id, run, wsfs_command
 
+promise = pytest.mark.promise
+
 TASK = Path("Project 001/Task 001-0001")
 
 
@@ -140,6 +142,7 @@ def test_a_mountpoint_that_will_not_do_is_one_sentence(
     assert words in refused.err
 
 
+@promise("`wsfs umount` waits until what was copied in has arrived.")
 def test_in_the_background_it_returns_once_it_serves_and_umount_waits_for_uploads(
     small_service: Process, tmp_path: Path
 ) -> None:

@@ -24,6 +24,8 @@ from wsfs.emulator.testing import Process
 from .conftest import QUIET, Mounter
 from .drives import Ledger, Mount, eventually, files_of, node_id, run, wsfs_command, xattr
 
+promise = pytest.mark.promise
+
 HURRIED = Path(__file__).with_name("hurried.py")
 TASK = Path("Project 001/Task 001-0001")
 OTHER = Path("Project 001/Task 001-0002")
@@ -64,6 +66,9 @@ def task_closed(service: Process, task: int) -> Callable[[], object]:
     return lambda: service.act("reopen_task", task=task)
 
 
+@promise(
+    "What Worksection refuses for good says what can be done about it, and goes again with `wsfs uploads retry`."
+)
 @pytest.mark.parametrize(
     ("harm", "said", "cure"),
     [
@@ -137,6 +142,7 @@ def run_tee(path: Path, text: str) -> Path:
     return path
 
 
+@promise("`wsfs uploads discard` deletes what isn't sent, and asks before it does.")
 def test_discard_asks_and_then_the_bytes_go(
     mounting: Mounter, small_service: Process, expected_warnings: ExpectedWarnings
 ) -> None:
@@ -179,6 +185,9 @@ def at_a_terminal(mount: Mount, answer: str, *arguments: str | Path) -> int:
         os.close(theirs)
 
 
+@promise(
+    "`wsfs uploads save` copies out what could not be sent, also with no drive mounted, and overwrites nothing."
+)
 def test_with_no_mount_running_what_waits_is_listed_and_saved(
     mounting: Mounter, small_service: Process, tmp_path: Path
 ) -> None:
@@ -204,6 +213,9 @@ def test_with_no_mount_running_what_waits_is_listed_and_saved(
 # The end of a mount
 
 
+@promise(
+    "A drive that a signal ends still sends what waits, for a minute at most; the rest is kept, and the next mount's."
+)
 def test_a_signal_sends_what_settles_and_then_ends(mounting: Mounter, small_service: Process) -> None:
     mount = mounting(small_service, options=f"{QUIET},settle=600,drain=60")
     task = mount.place / TASK
@@ -216,6 +228,9 @@ def test_a_signal_sends_what_settles_and_then_ends(mounting: Mounter, small_serv
     assert {"a.txt", "b.txt"} <= files_of(small_service, number).keys()
 
 
+@promise(
+    "A drive that a signal ends still sends what waits, for a minute at most; the rest is kept, and the next mount's."
+)
 def test_a_signal_is_not_kept_waiting_longer_than_the_option_says(
     mounting: Mounter, small_service: Process
 ) -> None:
@@ -237,6 +252,7 @@ def test_a_signal_is_not_kept_waiting_longer_than_the_option_says(
     assert "a.txt" in files_of(small_service, number)
 
 
+@promise("A drive that is unmounted by other means sends on until all is sent, or until it is told to stop.")
 def test_after_an_unmount_from_outside_it_sends_on_and_then_ends(
     mounting: Mounter, small_service: Process
 ) -> None:
@@ -272,6 +288,7 @@ def test_a_second_start_meanwhile_takes_over(mounting: Mounter, small_service: P
     assert "a.txt" in files_of(small_service, number)  # which fails where it is there twice
 
 
+@promise("What one account hasn't sent yet never goes to another.")
 def test_one_account_s_files_never_go_to_another(
     mounting: Mounter, small_service: Process, demo: Process
 ) -> None:
@@ -325,6 +342,7 @@ async def desktop() -> AsyncIterator[tuple[str, Server]]:
             yield address, server
 
 
+@promise("Undo in a notification holds the files back where they are: nothing is sent, and nothing is lost.")
 async def test_what_goes_is_told_and_undo_holds_it_back(mounting: Mounter, small_service: Process) -> None:
     async with desktop() as (address, server):
 

@@ -18,6 +18,8 @@ from wsfs.uploads.verdict import refused_sentence
 
 from .fakes import OTHER_TASK, PROJECT, PROJECT_ID, ROOT, TASK, TASK_ID, World, quiet, state
 
+promise = pytest.mark.promise
+
 # What arrives
 
 
@@ -391,6 +393,7 @@ async def test_a_flush_says_why_nothing_goes_and_when_it_is_tried_again(
         assert world.sender.status()["again_in"] is None
 
 
+@promise("Without the network uploads wait for as long as it takes.")
 async def test_the_network_may_be_away_for_a_day(world: World, mock_clock: MockClock) -> None:
     world.service.fail("get_files", *[api.Unreachable()] * 10_000)
     async with world.running():
