@@ -113,14 +113,30 @@ class Samba:
 
     def client(self, *commands: str, user: str = ANN, ok: bool = True) -> Done:
         """What smbclient says to the commands, one after another; with `ok` none may be refused."""
-        done = run(
-            *("smbclient", "-s", self.config, "-p", str(self.port), "-U", f"{user}%{PASSWORD}"),
-            *("//127.0.0.1/worksection", "-c", "; ".join(commands)),
-            ok=False,
-        )
+        done = run(*self._command(user), "-c", "; ".join(commands), ok=False)
         refused = [line for line in done.lines if "NT_STATUS_" in line]
         assert not ok or (done.code == 0 and not refused), f"{commands}: {refused} {done.err[-2000:]}"
         return done
+
+    @contextlib.contextmanager
+    def watching(self, directory: str, said: Path, user: str = ANN) -> Iterator[None]:
+        """A client that is told of changes in a directory, and writes them into a file, while the block runs."""
+        with said.open("wb") as output:
+            process = subprocess.Popen(
+                ["stdbuf", "-oL", *self._command(user), "-c", f'notify "{directory}"'],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                yield
+            finally:
+                process.kill()
+                process.wait(PATIENCE)
+
+    def _command(self, user: str) -> list[str]:
+        login = ["-s", str(self.config), "-p", str(self.port), "-U", f"{user}%{PASSWORD}"]
+        return ["smbclient", *login, "//127.0.0.1/worksection"]
 
     def refusal(self, *commands: str, user: str = ANN) -> str:
         """The status that the last command is refused with."""

@@ -21,7 +21,7 @@ from tests.conftest import ExpectedWarnings
 from wsfs.emulator.testing import Process, running_process
 
 from .conftest import QUIET, Mounter, account
-from .drives import Ledger, Mount, files_of, node_id, run, xattr
+from .drives import Ledger, Mount, eventually, files_of, node_id, run, xattr
 from .samba import ANN, BOB, Samba, documented_options, documented_share, need_samba, samba
 
 TASK = r"Project 001\Task 001-{:04}"
@@ -315,6 +315,26 @@ def test_a_name_in_other_letters_is_found_and_a_missing_one_costs_nothing(
     assert ledger.actions() == ["download"]
 
 
+def test_who_has_a_window_open_is_told_of_what_others_do_here(
+    share: Samba, shared: Mount, task: str, local: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    said = tmp_path / "said"
+    with share.watching(task, said):
+        # Nothing says when it has begun to watch: so again, until it was told of one.
+        numbers = iter(range(1000))
+
+        def told() -> bool:
+            (local / f".probe{next(numbers)}.swp").touch()
+            return ".probe" in said.read_text()
+
+        eventually(told, "the client is told")
+        share.client(f'cd "{task}"', f'put "{tmp_path}/x" "Новий.txt"', user=BOB)
+        run("mkdir", local / "Folder")
+        eventually(lambda: {"Новий.txt", "Folder"} <= set(said.read_text().split()), "what others do")
+    shared.settled()
+
+
 def test_what_macs_and_windows_strew_about_stays_here(
     share: Samba, shared: Mount, task: str, tmp_path: Path, ledger: Ledger
 ) -> None:
@@ -358,6 +378,18 @@ def test_samba_s_own_defaults_work_too(
         assert content(shared, shared_service, local)["plain.bin"] == 2_500_000
         assert set(server.listing(task)) == {"file 01.jpg", "file 02.docx", "plain.bin"}
         assert server.refusal(f'cd "{task}"', 'del "file 01.jpg"') == "NT_STATUS_ACCESS_DENIED"
+
+
+def test_what_a_listing_costs_where_samba_asks_for_extended_attributes(
+    shared: Mount, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Its default: authors come with a listing of the task, one request a directory and once. So it is off."""
+    plain = "[worksection]\npath = /srv/worksection\nread only = no\nforce group = office\n"
+    with samba(tmp_path / "samba", shared.place, plain) as server:
+        for _ in range(2):
+            server.listing(r"Project 002\Task 002-0001")
+        assert ledger.actions() == ["get_files"]
+    assert "ea support = no" in documented_share()
 
 
 @pytest.mark.parametrize("objects", ["acl_xattr", "streams_xattr", "fruit streams_xattr"])
