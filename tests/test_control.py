@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -253,6 +254,48 @@ async def test_the_socket_is_for_its_user_alone_and_gone_afterwards(path: Path) 
     async with serving(FakeControls(), path):
         assert path.parent.stat().st_mode & 0o777 == 0o700
     assert server._inode(path) is None
+
+
+async def test_at_the_end_who_waits_gets_his_answer_and_nobody_else_comes_in(path: Path) -> None:
+    until, asked = trio.Event(), trio.Event()
+    answers: list[dict[str, Any]] = []
+
+    class Slow(FakeControls):
+        async def send(self, path: str) -> dict[str, Any]:
+            asked.set()
+            await until.wait()
+            await trio.sleep(0.1)
+            return {"sent": path}
+
+    async def wait_for_it() -> None:
+        answers.append(await ask(path, "send", within="/a"))
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(functools.partial(serve_control, Slow(), path, until=until))
+        nursery.start_soon(wait_for_it)
+        await asked.wait()
+        until.set()
+    assert answers == [{"sent": "/a"}]
+    with pytest.raises(NotServed):
+        await ask(path, "status")
+
+
+async def test_at_the_end_nobody_waits_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LAST_ANSWER", 0.1)
+    controls, until = FakeControls(), trio.Event()
+    controls.hold_flush = True
+
+    async def wait_for_it() -> None:
+        with pytest.raises(ControlError, match="ended before it answered"):
+            await ask(path, "flush")
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(functools.partial(serve_control, controls, path, until=until))
+            nursery.start_soon(wait_for_it)
+            await trio.sleep(0.1)
+            until.set()
+    assert controls.flush_ended.is_set()
 
 
 async def test_a_stranger_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

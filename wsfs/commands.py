@@ -226,6 +226,10 @@ class Commands:
         """Begin an orderly unmount."""
         self._stop()
 
+    def unmounted(self) -> None:
+        """The drive is gone, and what is pending is being sent: the status says so."""
+        self._about["unmounted"] = True
+
     def _find(self, path: str) -> Node:
         try:
             return self._drive.find(path)

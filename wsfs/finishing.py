@@ -44,6 +44,8 @@ class End:
         """A person has waited for the uploads already, or doesn't want to."""
         self.limit = 0.0
         self.stop.set()
+        if self._unmounted:
+            self.now.set()
 
     def unmounted(self) -> None:
         """The drive is gone; a signal now means that the sending shall end."""

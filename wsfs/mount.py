@@ -14,7 +14,7 @@ import gc
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pyfuse3
@@ -37,7 +37,7 @@ from wsfs.content.errors import ContentError
 from wsfs.content.fetch import Content
 from wsfs.content.pins import Pins
 from wsfs.content.policy import Policy
-from wsfs.control import ControlError, control_path, serve_control
+from wsfs.control import ControlError, control_path, finishing_path, serve_control
 from wsfs.drive.adoption import Adoption, drop_key, is_twin
 from wsfs.drive.attributes import Ownership
 from wsfs.drive.authors import Authors
@@ -331,10 +331,24 @@ async def _serve(
     end.unmounted()
     unmounted()
     if not settings.read_only:
-        await drain(sender, spool, end)
+        commands.unmounted()
+        await _finish(functools.partial(drain, sender, spool, end), commands, settings)
     # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
     nursery.cancel_scope.cancel()
     await trio.lowlevel.checkpoint_if_cancelled()
+
+
+async def _finish(drained: Callable[[], Awaitable[object]], commands: Commands, settings: Settings) -> None:
+    """Send what is pending, and answer the commands meanwhile, at a socket that is no mountpoint's."""
+    done = trio.Event()
+    serve_at = functools.partial(serve_control, commands, finishing_path(system=settings.system), until=done)
+    async with trio.open_nursery() as nursery:
+        try:
+            await nursery.start(serve_at)
+        except (ControlError, OSError) as error:
+            log.info("The commands can't be answered any more: %s", error)
+        await drained()
+        done.set()
 
 
 async def _when_told(stop: trio.Event, ending: trio.Event) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from wsfs import control, leftovers
 from wsfs.cli import places
-from wsfs.cli.errors import UserError
+from wsfs.cli.errors import UserError, say
 from wsfs.cli.places import Target
 
 HELD_BACK = ("interrupted", "quarantined")
@@ -64,7 +64,13 @@ def everything(data_dir: str | None = None) -> list[Pending]:
         if not (found := leftovers.spools([Path(data_dir)])):
             raise UserError(f"{data_dir} is no data directory of wsfs: it holds no uploads")
         return [_spooled(spool) for spool in found]
-    lists = [of(places.running(mount)) for mount in control.live_mounts() if places.answers(mount)]
+    lists = []
+    mounts = [mount for mount in control.live_mounts() if places.answers(mount)]
+    for mount in (*mounts, *places.finishing()):
+        try:
+            lists.append(of(places.running(mount)))
+        except (UserError, control.ControlError) as error:  # the others are listed all the same
+            say(str(error))
     asked = {one.spool for one in lists}
     left = [_spooled(spool) for spool in leftovers.spools() if str(spool) not in asked]
     return lists + [one for one in left if one.files]

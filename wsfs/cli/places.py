@@ -75,13 +75,30 @@ def target(path: str) -> Target:
 
 
 def targets(path: str | None) -> list[Target]:
-    """The mount of `path`, or without one every running mount; UserError when there is none."""
+    """The mount of `path`, or without one every running mount, also one that is only finishing; UserError when there
+    is none."""
     if path is not None:
         return [target(path)]
-    mounts = control.live_mounts()
-    if not mounts:
+    mounts, still = control.live_mounts(), finishing()
+    if not mounts and not still:
         raise UserError("nothing is mounted; `wsfs mount ACCOUNT MOUNTPOINT` mounts a drive")
-    return [running(mount) for mount in mounts if answers(mount)] or [running(mounts[0])]
+    answering = [running(mount) for mount in mounts if answers(mount)]
+    return (answering + [running(one) for one in still]) or [running(mounts[0])]
+
+
+def finishing() -> list[control.LiveMount]:
+    """The drives that are unmounted already, and whose processes still send what was pending."""
+    found = []
+    for path in control.finishing_sockets():
+        try:
+            told = control.call(path, "status")
+        except control.NotServed:
+            path.unlink(missing_ok=True)  # its process died; nobody takes that name again
+        except control.ControlError:
+            continue
+        else:
+            found.append(control.LiveMount(Path(str(told.get("mountpoint") or "?")), path))
+    return found
 
 
 def mountpoint(path: str) -> control.LiveMount:
@@ -94,4 +111,8 @@ def mountpoint(path: str) -> control.LiveMount:
     around = control.find_mount(mount.mountpoint) if mount else None
     if around is not None:
         raise UserError(f"{path} is not the mountpoint itself; its drive is mounted at {around.mountpoint}")
+    if any(one.mountpoint == place for one in finishing()):
+        raise UserError(
+            f"{place} is unmounted already, and its process still sends; `wsfs flush` waits for it"
+        )
     raise UserError(f"nothing of wsfs is mounted at {place}")

@@ -53,7 +53,9 @@ def status(mountpoint: str | None, as_json: bool, watch: bool) -> None:
     """
 
     def ask() -> States:
-        return gather(control.live_mounts() if mountpoint is None else [places.lying_in(mountpoint)[0]])
+        if mountpoint is not None:
+            return gather([places.lying_in(mountpoint)[0]])
+        return gather([*control.live_mounts(), *places.finishing()])
 
     console = Console(highlight=False)
     alone = mountpoint is not None

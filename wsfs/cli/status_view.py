@@ -71,7 +71,8 @@ def account(state: State) -> Text:
     address = str(state.get("account", "?"))
     user = str(_part(state, "login").get("user") or "")
     read_only = "read-only" if state.get("read_only") else ""
-    return Text(shown(joined(urlsplit(address).netloc or address, user, read_only)))
+    ending = "unmounted, and still sending" if state.get("unmounted") else ""
+    return Text(shown(joined(urlsplit(address).netloc or address, user, read_only, ending)))
 
 
 def login(state: State, now: datetime.datetime) -> Text | None:

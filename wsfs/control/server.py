@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 ALIVE_EVERY = 5.0
 REQUEST_DEADLINE = 10.0  # for a client to send its line, and to take one of ours
 REQUEST_LIMIT = 64 * 1024
+LAST_ANSWER = 1.0  # for what was asked before the end
 
 Progress = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -98,12 +100,17 @@ class Controls(Protocol):
 
 
 async def serve_control(
-    controls: Controls, path: Path, *, task_status: trio.TaskStatus[Path] | None = None
+    controls: Controls,
+    path: Path,
+    *,
+    until: trio.Event | None = None,
+    task_status: trio.TaskStatus[Path] | None = None,
 ) -> None:
     """Answer commands at the socket `path` until cancelled; started once it listens.
 
-    Makes the directory (0700) and takes the place of a dead process's socket; ControlError when a living one
-    listens there. Removes its socket at the end. No failure of a command or a client ends it.
+    Once `until` is set nobody is let in any more, and who waits has a moment for his answer. Makes the directory
+    (0700) and takes the place of a dead process's socket; ControlError when a living one listens there. Removes its
+    socket at the end. No failure of a command or a client ends it.
     """
     import trio
 
@@ -120,7 +127,15 @@ async def serve_control(
 
             if task_status is not None:
                 task_status.started(path)
-            await trio.serve_listeners(handler, [trio.SocketListener(listening)])
+            async with trio.open_nursery() as answering:
+                async with trio.open_nursery() as accepting:
+                    listener = trio.SocketListener(listening)
+                    serve = functools.partial(trio.serve_listeners, handler_nursery=answering)
+                    accepting.start_soon(serve, handler, [listener])
+                    if until is not None:
+                        await until.wait()
+                        accepting.cancel_scope.cancel()
+                answering.cancel_scope.deadline = trio.current_time() + LAST_ANSWER
         finally:
             _remove(path, inode)
 

@@ -15,6 +15,7 @@ from wsfs import mountinfo
 
 SYSTEM_RUNTIME = Path("/run/wsfs")
 """For the drives of the machine, which are there before anybody is logged in, and after."""
+_FINISHING = "finishing-"
 
 
 def runtime_directories(user: int | None = None) -> Iterator[Path]:
@@ -42,6 +43,16 @@ def socket_name(mountpoint: Path) -> str:
 def control_path(mountpoint: Path, *, system: bool = False) -> Path:
     """Where the mount at `mountpoint` has its socket: what a mount hands to `serve_control`."""
     return (SYSTEM_RUNTIME if system else next(runtime_directories())) / socket_name(mountpoint)
+
+
+def finishing_path(*, system: bool = False) -> Path:
+    """Where this process has its socket once its drive is gone and it only sends on: a start may be at the other."""
+    return (SYSTEM_RUNTIME if system else next(runtime_directories())) / f"{_FINISHING}{os.getpid()}.sock"
+
+
+def finishing_sockets() -> list[Path]:
+    """The sockets of this user's processes whose drives are gone and that send on, those that died too."""
+    return [path for place in runtime_directories() for path in sorted(place.glob(f"{_FINISHING}*.sock"))]
 
 
 @dataclass(frozen=True)
