@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -23,8 +25,11 @@ def ended(process: subprocess.Popen[bytes]) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_process_that_a_signal_ends(number: signal.Signals) -> None:
-    with subprocess.Popen(["sleep", "60"]) as process:
+    # Tests that were started in the background of a script ignore SIGINT, and so would what they start.
+    with subprocess.Popen(["env", "--default-signal=INT", "sleep", "60"]) as process:
         assert not is_being_killed(process.pid)
+        while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+            time.sleep(0.01)
         process.send_signal(number)
         assert is_being_killed(ended(process))
     assert not is_being_killed(process.pid), "there is none of that number any more"

@@ -142,7 +142,7 @@ def test_a_dead_mount_is_told_and_cleared_by_umount(mounting: Mounter, small_ser
     mount.kill()
     assert "Transport endpoint is not connected" in run("ls", mount.place, ok=False).err
     told = mount.wsfs("status", mount.place, ok=False)
-    assert f"the process of the mount at {mount.place} is gone" in told.out + told.err
+    assert f"the process of the mount at {mount.place} is gone" in " ".join(told.out.split())
     assert "cleared away" in mount.wsfs("umount", mount.place).err
     assert not mount.mounted
     again = mounting(small_service, options=QUIET, scratch=mount.scratch)
