@@ -26,6 +26,9 @@ class FakeDrive:
         self.table = table
         self.calls: list[tuple[str, str | None]] = []
         self.inodes: dict[str, list[int]] = {}
+        self.progress: list[dict[str, Any]] = [
+            {"files": 2, "files_done": 1, "bytes": 100, "bytes_done": 50, "current": "a\n.txt"}
+        ]
         self.answers: dict[str, dict[str, Any]] = {}
         self.refusals: dict[str, str] = {}
         self.unmounts_when_stopped = True
@@ -74,7 +77,8 @@ class FakeDrive:
         return self._answer("uploads")
 
     async def flush(self, path: str | None, progress: Progress) -> dict[str, Any]:
-        await progress({"files": 2, "files_done": 1, "bytes": 100, "bytes_done": 50, "current": "a\n.txt"})
+        for state in self.progress:
+            await progress(state)
         return self._answer("flush", path)
 
     async def send(self, path: str) -> dict[str, Any]:

@@ -14,12 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from wsfs import control
+from wsfs.cli.errors import say
 from wsfs.cli.places import Target
 from wsfs.cli.words import joined, size, span
 
 
 def flush(target: Target) -> dict[str, Any]:
-    """Have everything pending in `target` sent, showing how far it is; the mount's result. ControlError as `call`."""
+    """Have everything pending in `target` sent, showing how far it is; the mount's result. ControlError as `call`.
+
+    Where no terminal is there to show it, it is only said why it has to wait, once each.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -29,8 +33,13 @@ def flush(target: Target) -> dict[str, Any]:
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Uploading", total=None, start=False, rest="")
+        told: set[str] = set()
 
         def show(state: dict[str, Any]) -> None:
+            message = str(state.get("message") or "")
+            if bar.disable and message and message not in told:
+                told.add(message)
+                say(f"waiting: {shown(message)}")
             bar.start_task(task)
             bar.update(
                 task,
