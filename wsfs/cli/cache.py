@@ -15,6 +15,7 @@ from rich.text import Text
 from wsfs import control
 from wsfs.cli import places
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.paths import PATH
 from wsfs.cli.status import size
 
 LISTED = 20
@@ -22,7 +23,7 @@ LISTED = 20
 
 
 @click.command(short_help="Show what is kept on this machine, or clear it.", options_metavar="[--json]")
-@click.argument("words", nargs=-1, metavar="[clear] [MOUNTPOINT]", type=click.Path())
+@click.argument("words", nargs=-1, metavar="[clear] [MOUNTPOINT]", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def cache(words: tuple[str, ...], as_json: bool) -> None:
     """Show the cache of the drive at MOUNTPOINT, or of every drive: its size and limit, how many reads it answered

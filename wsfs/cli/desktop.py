@@ -14,6 +14,7 @@ import click
 from wsfs import control, mountinfo
 from wsfs.cli import shell_actions
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.paths import PATH
 from wsfs.desktop import install as desktop_install
 from wsfs.desktop import tumbler
 from wsfs.desktop.home import Home
@@ -34,7 +35,7 @@ def desktop() -> None:
 
 
 @desktop.command(short_help="Install it for this user.")
-@click.argument("mountpoints", metavar="[MOUNTPOINT...]", nargs=-1, type=click.Path())
+@click.argument("mountpoints", metavar="[MOUNTPOINT...]", nargs=-1, type=PATH)
 @click.option("--all", "everything", is_flag=True, help="Also for file managers that aren't here.")
 def install(mountpoints: tuple[str, ...], everything: bool) -> None:
     """Install it for this user, with every MOUNTPOINT in the side bar; without one, the drives that are mounted now.
@@ -63,7 +64,7 @@ def uninstall() -> None:
 
 @desktop.command(name="thumbnails", short_help="Thumbnails of Thunar in a drive: on or off.")
 @click.argument("how", type=click.Choice(["on", "off"]))
-@click.argument("mountpoints", metavar="[MOUNTPOINT...]", nargs=-1, type=click.Path())
+@click.argument("mountpoints", metavar="[MOUNTPOINT...]", nargs=-1, type=PATH)
 def thumbnail(how: str, mountpoints: tuple[str, ...]) -> None:
     """Have Xfce's thumbnailer, which Thunar uses, leave the drive at every MOUNTPOINT alone, or not; without one, the
     drives that are mounted now.
@@ -81,7 +82,7 @@ def thumbnail(how: str, mountpoints: tuple[str, ...]) -> None:
 
 @desktop.command(hidden=True)
 @click.argument("action", type=click.Choice([item.action for item in ITEMS]))
-@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", nargs=-1, required=True, type=PATH)
 def run(action: str, paths: tuple[str, ...]) -> None:
     """What an entry of the menu starts: do it, and tell the outcome by a notification."""
     if not shell_actions.run(action, paths):

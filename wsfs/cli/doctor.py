@@ -20,6 +20,7 @@ from wsfs import control, leftovers, mountinfo
 from wsfs.cli import known
 from wsfs.cli.errors import say
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.paths import PATH
 from wsfs.cli.status import gather as statuses
 from wsfs.config import ConfigError, Settings, Written, gather, problems, resolve, vault_of
 from wsfs.desktop import tumbler
@@ -51,7 +52,7 @@ class Subject:
 
 
 @click.command(short_help="Look for what may be wrong, and say how to mend it.")
-@click.argument("place", metavar="[ACCOUNT|MOUNTPOINT]", required=False, type=click.Path())
+@click.argument("place", metavar="[ACCOUNT|MOUNTPOINT]", required=False, type=PATH)
 @click.option("--offline", is_flag=True, help="Send no request, and look at no network.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def doctor(place: str | None, offline: bool, as_json: bool) -> None:
@@ -103,7 +104,7 @@ def examine(place: str | None, states: States, *, offline: bool, announce: Calla
         yield from ((str(state["mountpoint"]), finding) for finding in mounts.check_mount(state))
     for subject in subjects:
         yield from ((subject.name, finding) for finding in _account(subject, offline, announce))
-    if not subjects and trouble is None:
+    if not subjects and trouble is None and place is None:
         yield MACHINE, note("accounts", "no account is known", "log in with `wsfs login`")
 
 
@@ -118,7 +119,10 @@ def _subjects(place: str | None, states: States) -> tuple[list[Subject], States]
     if found is not None and mount is not None:
         own = [state for state in states if state["mountpoint"] == str(found.mountpoint)]
         state = own[0] if own and "account" in own[0] else None
-        return [Subject(gather(str(state["account"]) if state is not None else mount.source), state)], own
+        try:
+            return [Subject(gather(str(state["account"]) if state is not None else mount.source), state)], own
+        except ConfigError:  # a drive that says nothing may be called anything
+            return [], own
     written = gather(place)
     state = by_account.get(written.base_url)
     return [Subject(written, state)], [state] if state is not None else []

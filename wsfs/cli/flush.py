@@ -7,11 +7,12 @@ import sys
 import click
 
 from wsfs.cli import flushing
+from wsfs.cli.paths import PATH
 from wsfs.cli.places import targets
 
 
 @click.command(short_help="Send pending uploads now and wait for them.")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=PATH)
 def flush(path: str | None) -> None:
     """Send what is pending in PATH, a file or directory of a drive, and wait until it has arrived.
 

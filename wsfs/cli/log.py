@@ -14,6 +14,7 @@ import click
 from wsfs import control, mountinfo
 from wsfs.cli import daemon, places
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.paths import PATH
 from wsfs.cli.tailing import follow, last_lines
 from wsfs.config import ConfigError, gather
 
@@ -22,7 +23,7 @@ ASK_EVERY = 1.0
 
 
 @click.command(short_help="Show what a drive wrote into its log.")
-@click.argument("place", metavar="[MOUNTPOINT|ACCOUNT]", required=False, type=click.Path())
+@click.argument("place", metavar="[MOUNTPOINT|ACCOUNT]", required=False, type=PATH)
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("-n", "--lines", default=200, show_default=True, type=click.IntRange(0), help="How many.")
 @click.option("--requests", "of_requests", is_flag=True, help="The requests to Worksection instead.")

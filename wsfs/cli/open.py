@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.paths import PATH
 from wsfs.cli.url import asked
 
 #: More pages than this at once are rather a slip than a wish.
@@ -16,7 +17,7 @@ MOST = 10
 
 
 @click.command("open", short_help="Open a task or project in the browser.")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 def open(paths: tuple[str, ...]) -> None:
     """Open the page of every PATH in the browser: of a project or task its own, of a file that of its task.
 

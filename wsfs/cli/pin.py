@@ -12,12 +12,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from wsfs import control
 from wsfs.cli import places
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.paths import PATH
 from wsfs.cli.places import Target
 from wsfs.cli.status import size
 
 
 @click.command(short_help="Fetch files now and keep them on this machine.")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 def pin(paths: tuple[str, ...]) -> None:
     """Fetch every PATH, a file or a directory with all that is in it, and keep it: it stays readable without the
     network, and no other file takes its room in the cache. `wsfs cache` lists what is pinned.

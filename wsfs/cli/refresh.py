@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from wsfs import control
+from wsfs.cli.paths import PATH
 from wsfs.cli.places import targets
 
 
 @click.command(short_help="Read a directory, or everything, from the server again.")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=PATH)
 def refresh(path: str | None) -> None:
     """Read PATH, a directory of a drive, from the server again; without PATH, every drive's account.
 

@@ -14,6 +14,7 @@ import click
 from wsfs import mountinfo
 from wsfs.cli import daemon, healing, known, preflight, units
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.paths import PATH
 from wsfs.config import (
     ConfigError,
     LoginUnreadable,
@@ -44,7 +45,7 @@ def service() -> None:
 
 @service.command()
 @_account
-@click.argument("mountpoint", required=False, type=click.Path())
+@click.argument("mountpoint", required=False, type=PATH)
 @click.option(
     "-o", "mount_options", metavar="OPTIONS", multiple=True, help="Mount options, as for `wsfs mount`."
 )

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from wsfs import control
 from wsfs.cli import places, preflight
+from wsfs.cli.paths import PATH
 from wsfs.cli.status_view import not_mounted, view
 from wsfs.cli.words import size
 from wsfs.config import ConfigError, known_accounts
@@ -34,7 +35,7 @@ States = list[dict[str, Any]]
 
 
 @click.command(short_help="Show what the drives are doing.")
-@click.argument("mountpoint", required=False, type=click.Path())
+@click.argument("mountpoint", required=False, type=PATH)
 @click.option(
     "--json", "as_json", is_flag=True, help="For programs: an object, or without MOUNTPOINT a list."
 )

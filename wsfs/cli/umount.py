@@ -14,6 +14,7 @@ import click
 from wsfs import control, mountinfo
 from wsfs.cli import flushing, healing
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.paths import PATH
 from wsfs.cli.places import Target, mountpoint, trouble
 
 STOP_SECONDS = 60.0
@@ -21,7 +22,7 @@ LOOK_EVERY = 0.05
 
 
 @click.command(short_help="Wait for uploads, then unmount.")
-@click.argument("place", metavar="MOUNTPOINT", type=click.Path())
+@click.argument("place", metavar="MOUNTPOINT", type=PATH)
 @click.option("--now", is_flag=True, help="Don't wait: what is pending is kept, and sent by the next mount.")
 def umount(place: str, now: bool) -> None:
     """Unmount the drive at MOUNTPOINT, after its pending uploads have arrived.

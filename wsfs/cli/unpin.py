@@ -7,10 +7,11 @@ import click
 from wsfs import control
 from wsfs.cli import places
 from wsfs.cli.flushing import count
+from wsfs.cli.paths import PATH
 
 
 @click.command(short_help="Let pinned files make room for others again.")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 def unpin(paths: tuple[str, ...]) -> None:
     """Let every PATH, a file or a directory with all that is in it, make room for other files again.
 

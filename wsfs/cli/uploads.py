@@ -16,6 +16,7 @@ from wsfs import control
 from wsfs.cli import pending, places, saving
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.paths import PATH
 from wsfs.cli.pending import FLYING, HELD_BACK, Choice, Pending
 from wsfs.cli.words import size
 
@@ -53,7 +54,7 @@ def uploads() -> None:
 
 
 @uploads.command("list", short_help="List what has not reached the server (the default).")
-@click.argument("mountpoint", required=False, type=click.Path())
+@click.argument("mountpoint", required=False, type=PATH)
 @DATA_DIR
 @AS_JSON
 def list_(mountpoint: str | None, data_dir: str | None, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def list_(mountpoint: str | None, data_dir: str | None, as_json: bool) -> None:
 
 
 @uploads.command(short_help="Let go what is held back.")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 @AS_JSON
 def send(paths: tuple[str, ...], as_json: bool) -> None:
     """Send what is held back at PATH: more than ten new tasks at once, a directory that still has the name which a
@@ -100,7 +101,7 @@ def send(paths: tuple[str, ...], as_json: bool) -> None:
 
 
 @uploads.command(short_help="Send again what was refused or interrupted.")
-@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=PATH)
 @AS_JSON
 def retry(paths: tuple[str, ...], as_json: bool) -> None:
     """Send again what the service refused: at PATH, with what was interrupted there, or else in every drive.
@@ -139,7 +140,7 @@ def retry(paths: tuple[str, ...], as_json: bool) -> None:
 
 @uploads.command(short_help="Copy out what could not be sent.")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
-@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=PATH)
 @DATA_DIR
 @AS_JSON
 def save(directory: str, paths: tuple[str, ...], data_dir: str | None, as_json: bool) -> None:
@@ -185,7 +186,7 @@ def save(directory: str, paths: tuple[str, ...], data_dir: str | None, as_json: 
 
 
 @uploads.command(short_help="Delete for good what shall not be sent.")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @AS_JSON
 def discard(paths: tuple[str, ...], yes: bool, as_json: bool) -> None:

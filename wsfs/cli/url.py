@@ -10,10 +10,11 @@ from wsfs import control
 from wsfs.api.errors import ApiError
 from wsfs.cli import places
 from wsfs.cli.errors import UserError, say
+from wsfs.cli.paths import PATH
 
 
 @click.command(short_help="Print the address of a file, task or project in Worksection.")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PATH)
 def url(paths: tuple[str, ...]) -> None:
     """Print the address of every PATH, a line each: to be sent to a colleague.
 
