@@ -78,7 +78,7 @@ class Samba:
             (directory / name).mkdir(parents=True)
         (directory / "private").chmod(0o700)
         self.port = _free_port()
-        share = share.replace("path = /srv/worksection", f"path = {path}")
+        share = share.replace("/srv/worksection", str(path))
         share = share.replace("@office", f"{ANN} {BOB}").replace("office", GROUP)
         self.config.write_text(_GLOBAL.format(port=self.port, directory=directory) + share)
         for user in (ANN, BOB):

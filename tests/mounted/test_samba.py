@@ -405,6 +405,21 @@ def test_modules_of_samba_that_keep_what_a_drive_has_no_place_for(
         assert "kept.bin" in server.listing(task)
 
 
+def test_without_the_drive_there_is_no_share(
+    mounting: Mounter, small_service: Process, open_place: Path, tmp_path: Path
+) -> None:
+    """Else files would be copied into the directory below the mount, and nobody would know that they aren't sent."""
+    need_samba()
+    mount = mounting(small_service, options=f"{documented_options()},{QUIET}", place=open_place / "gone")
+    with samba(tmp_path / "samba", mount.place) as server:
+        assert set(server.listing("")) == {"Project 001", "Project 002"}
+        mount.stop()
+        mount.place.chmod(0o777)
+        done = server.client("ls", ok=False)
+        assert done.code
+        assert "NT_STATUS_ACCESS_DENIED" in done.out
+
+
 @pytest.mark.promise(
     "With `authors` files are posted in the name of the user who wrote them, in a comment of their own."
 )
