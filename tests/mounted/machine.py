@@ -28,6 +28,18 @@ HOME = Path("/home/olha")
 RUNTIME = Path(f"/run/user/{UID}")
 HELPERS = {Path("/usr/sbin/mount.fuse.wsfs"): "fstab", Path("/usr/sbin/umount.fuse.wsfs"): "fstab_umount"}
 SYSTEMD = Path("/lib/systemd/systemd")
+# What is left of the system's units while it is booted: the skeleton, and the journal.
+_UNITS = """
+    basic.target sysinit.target shutdown.target umount.target final.target exit.target systemd-exit.service
+    local-fs.target local-fs-pre.target remote-fs.target remote-fs-pre.target network.target network-online.target
+    paths.target slices.target sockets.target timers.target multi-user.target
+    systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket
+"""
+_WANTED = {
+    "sysinit.target": ["systemd-journald.service"],
+    "sockets.target": ["systemd-journald.socket", "systemd-journald-dev-log.socket"],
+    "multi-user.target": ["remote-fs.target"],
+}
 _SEEN = ("/etc", "/usr/sbin", "/var")  # as they are, with changes that stay in the name space
 
 
@@ -51,6 +63,8 @@ class Machine:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         assert self._holder.stdout is not None
+        self._inside = [f"--target={self._holder.pid}", "--mount"]
+        self._base = list(self._inside)
         said = self._holder.stdout.readline()
         assert said == b"ready\n", f"the machine can't be made: {said!r}"
 
@@ -82,7 +96,7 @@ class Machine:
         if user == "olha":
             environment["XDG_RUNTIME_DIR"] = str(RUNTIME)
         return [
-            *("nsenter", f"--target={self._holder.pid}", "--mount", "--", *become),
+            *("nsenter", *self._inside, "--", *become),
             *("env", "-i", f"--chdir={HOME if user == 'olha' else '/'}"),
             *(f"{name}={value}" for name, value in environment.items()),
             *map(str, words),
@@ -130,7 +144,8 @@ class Machine:
 
     def mounts(self, place: str | Path) -> list[mountinfo.Mount]:
         """What is mounted at exactly `place`, the topmost last."""
-        table = mountinfo.parse(Path(f"/proc/{self._holder.pid}/mountinfo").read_text())
+        inside = self._inside[0].partition("=")[2]
+        table = mountinfo.parse(Path(f"/proc/{inside}/mountinfo").read_text())
         return [mount for mount in table if mount.mountpoint == Path(place)]
 
     # systemd
@@ -159,6 +174,37 @@ class Machine:
                     manager.kill()
                     manager.wait()
 
+    @contextlib.contextmanager
+    def booted(self) -> Iterator[None]:
+        """The machine's own systemd, its first process, as between a boot and a shutdown; in it run all commands."""
+        with _groups() as joined, (self.scratch / "boot.log").open("ab") as log:
+            script = "".join(f"echo $$ > {path}/cgroup.procs; " for path in joined)
+            # What it would set of the kernel is not its own.
+            inner = (
+                "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec env container=wsfs "
+                f"{SYSTEMD} --system --log-target=console --show-status=no --unit=multi-user.target"
+            )
+            apart = ("--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc")
+            boot = subprocess.Popen(
+                ["sh", "-c", script + 'exec "$@"', "sh", *self.command("unshare", *apart, "sh", "-c", inner)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                first = eventually(lambda: _children(boot.pid), "the first process")[0]
+                self._inside = [f"--target={first}", "--mount", "--pid", "--uts", "--ipc"]
+                up = ("running", "degraded")
+                state = ("systemctl", "is-system-running")
+                eventually(lambda: self.run(*state, ok=False).out.strip() in up, "the boot")
+                yield
+                self.run("systemctl", "exit")
+                boot.wait(PATIENCE * 4)
+            finally:
+                boot.kill()
+                boot.wait()
+                self._inside = list(self._base)
+
     def systemctl(self, *words: str, ok: bool = True) -> Done:
         """olha's systemctl."""
         return self.run("systemctl", "--user", *words, user="olha", ok=ok)
@@ -172,6 +218,13 @@ class Machine:
         self._holder.stdin.close()
         self._holder.wait(PATIENCE)
         self._holder.stdout.close()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def wsfs_script() -> Path:
@@ -248,6 +301,12 @@ def _bind(source: Path, target: Path) -> None:
 
 
 def _set_up(scratch: Path) -> None:
+    for mount in reversed(
+        mountinfo.mounts()
+    ):  # those of other tests, of which a copy here would hold the end up
+        if mount.fstype.startswith("fuse."):
+            subprocess.run(["umount", "-i", "--lazy", mount.mountpoint], check=True)
+    _mount("--make-rprivate", "/")
     work = Path("/run")
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", work)
     stash = work / "stash"
@@ -261,6 +320,7 @@ def _set_up(scratch: Path) -> None:
     covered: dict[Path, Path] = {}
     for tree in {Path(sys.base_prefix), Path(sys.prefix), ROOT, scratch}:
         _open_up(tree.resolve(), stash, covered)
+    _lay_out_units(stash)
     scratch.chmod(0o755)
     for directory in (HOME, RUNTIME.parent, RUNTIME, Path("/run/systemd/system")):
         directory.mkdir(parents=True, exist_ok=True)
@@ -277,6 +337,27 @@ def _set_up(scratch: Path) -> None:
     for helper, module in HELPERS.items():
         helper.write_text(f"#!{sys.executable} -P\nfrom wsfs.cli.{module} import main\n\nmain()\n")
         helper.chmod(0o755)
+
+
+def _lay_out_units(stash: Path) -> None:
+    """Of this machine's units the skeleton alone, and nothing that an administrator has enabled."""
+    units, own, generators = (stash / name for name in ("units", "own", "generators"))
+    for directory in (units, own, generators):
+        directory.mkdir()
+    system = SYSTEMD.parent / "system"
+    for name in _UNITS.split():
+        shutil.copy(system / name, units)
+    for target, wanted in _WANTED.items():
+        (units / f"{target}.wants").mkdir()
+        for name in wanted:
+            (units / f"{target}.wants" / name).symlink_to(Path("..") / name)
+    shutil.copy(SYSTEMD.parent / "system-generators/systemd-fstab-generator", generators)
+    _mount("--bind", units, system)
+    _mount("--bind", generators, SYSTEMD.parent / "system-generators")
+    _mount("--bind", own, "/etc/systemd/system")
+    settings = Path("/run/systemd/journald.conf.d/test.conf")
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[Journal]\nStorage=volatile\nReadKMsg=no\n")
 
 
 def main(arguments: Sequence[str]) -> None:

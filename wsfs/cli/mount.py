@@ -12,6 +12,7 @@ from wsfs.api.auth import AdminKey
 from wsfs.cli import daemon, healing, logs, preflight, running
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.known import check_system
+from wsfs.cli.paths import PATH
 from wsfs.config import ConfigError, LoginUnreadable, Settings, resolve
 from wsfs.control import ControlError
 from wsfs.service import CONFIGURATION_EXIT, Supervisor
@@ -19,7 +20,7 @@ from wsfs.service import CONFIGURATION_EXIT, Supervisor
 
 @click.command(short_help="Mount an account as a drive.")
 @click.argument("account")
-@click.argument("mountpoint", required=False, type=click.Path())
+@click.argument("mountpoint", required=False, type=PATH)
 @click.option("--foreground", is_flag=True, help="Stay here and log to the terminal, until Ctrl-C.")
 @click.option("--cache-dir", metavar="DIR", help="For downloaded content; may be emptied at any time.")
 @click.option(
@@ -141,7 +142,7 @@ def _serve(settings: Settings, herald: daemon.Herald, supervisor: Supervisor) ->
     def ready() -> None:
         herald.ready()
         supervisor.ready(f"{settings.fsname} is mounted at {settings.mountpoint}")
-        if not herald.in_background:
+        if not herald.in_background and not supervisor.listens:
             announce(settings)
 
     running.run(settings, ready, supervisor)
