@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import errno
 import json
@@ -77,8 +78,12 @@ def status(mountpoint: str | None, as_json: bool, watch: bool) -> None:
 def gather(mounts: Sequence[control.LiveMount], deadline: float = DEADLINE) -> States:
     """The status of each, asked at one time; one that doesn't answer in time, or is dead, has an `error` instead."""
     answers: list[dict[str, Any] | None] = [None] * len(mounts)
+    pids: list[int | None] = [None] * len(mounts)
 
     def ask(number: int, mount: control.LiveMount) -> None:
+        if mount.socket is not None:
+            with contextlib.suppress(control.NotServed):
+                pids[number] = control.server_pid(mount.socket)
         answers[number] = _asked(mount, deadline)
 
     threads = [
@@ -92,8 +97,8 @@ def gather(mounts: Sequence[control.LiveMount], deadline: float = DEADLINE) -> S
         thread.join(max(0.0, until - time.monotonic()))
     return [
         {"mountpoint": str(mount.mountpoint)}
-        | (answer if answer is not None else {"error": _deaf(mount, deadline)})
-        for mount, answer in zip(mounts, answers, strict=True)
+        | (answer if answer is not None else {"error": _deaf(mount, deadline, pid)})
+        for mount, answer, pid in zip(mounts, answers, pids, strict=True)
     ]
 
 
@@ -110,11 +115,12 @@ def _asked(mount: control.LiveMount, deadline: float) -> dict[str, Any] | None:
     return None if mount.socket is not None else {"error": places.deaf(mount.mountpoint)}
 
 
-def _deaf(mount: control.LiveMount, deadline: float) -> str:
+def _deaf(mount: control.LiveMount, deadline: float, pid: int | None) -> str:
+    process = "its process" if pid is None else f"its process {pid}"
+    kill = "end that" if pid is None else f"`kill -9 {pid}`"
     return (
-        f"it has not answered for {deadline:g} s: the machine is very busy, or its process hangs; "
-        f"`wsfs log {mount.mountpoint}` shows what it did last, "
-        f"`wsfs umount --now {mount.mountpoint}` ends it, and what is pending is kept"
+        f"it has not answered for {deadline:g} s: the machine is very busy, or {process} hangs; if that stays so, "
+        f"{kill} and then `wsfs umount {mount.mountpoint}`: what is pending is kept"
     )
 
 
