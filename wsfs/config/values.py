@@ -132,7 +132,9 @@ def authors(value: object) -> Emails:
         pairs = [(name.strip(), email.strip()) for name, _, email in parts]
     for name, email in pairs:
         if not name or not isinstance(email, str) or not re.fullmatch(r"[^\s@,]+@[^\s@,]+", email):
-            raise ValueError("has to give each user's email: ann=ann@example.com:bob=bob@example.com")
+            raise ValueError(
+                f"has to give each user's email, as ann=ann@example.com:bob=bob@example.com; {name or 'one'} has none"
+            )
     return Emails(pairs)
 
 

@@ -69,8 +69,9 @@ def local_name(title: str, *, is_directory: bool, windows: bool) -> str:
     if not windows:
         return title
     name = to_windows(title)
-    fitting = _fit(name, "", is_directory)
-    return name if fitting == name else fitting_end(fitting)
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    return fitting_end(_fit(name, "", is_directory))
 
 
 def safe_name(title: str, *, is_directory: bool, windows: bool = False) -> str:
