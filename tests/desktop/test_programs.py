@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
-import socket
 import subprocess
 import time
 import zipfile
@@ -17,6 +15,7 @@ import pytest
 
 from tests.mounted.conftest import QUIET, Mounter
 from tests.mounted.drives import Ledger, Mount, eventually, files_of, node_id, run
+from tests.mounted.office import Office
 from wsfs.emulator.testing import Process, running_process
 
 from .conftest import require
@@ -118,48 +117,6 @@ def test_vim_saves_a_new_document_twice(drive: Mount, service: Process, task: Pa
     assert note.read_text() == "The first line.\nThe second line.\n"
     assert set(sent) == {"minutes.txt"}
     assert len(ledger.posts()) == 1
-
-
-class Office:
-    """LibreOffice without its windows, and one document."""
-
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        accept = f"socket,host=127.0.0.1,port={port};urp"
-        self._office = subprocess.Popen(
-            ["soffice", "--headless", "--norestore", "--nologo", f"-env:UserInstallation={(home / 'office').as_uri()}",
-             f"--accept={accept}"],
-            env={**os.environ, "HOME": str(home)}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        self._hands = subprocess.Popen(
-            [SYSTEM_PYTHON, Path(__file__).with_name("office_program.py"), str(port)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def do(self, what: str, **more: str) -> dict[str, Any]:
-        assert self._hands.stdin is not None
-        assert self._hands.stdout is not None
-        print(json.dumps({"do": what, **more}), file=self._hands.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self._hands.stdout.readline())
-        assert "error" not in answer, answer
-        return answer
-
-    def quit(self) -> None:
-        assert self._hands.stdin is not None
-        assert self._hands.stdout is not None
-        if self._hands.poll() is None:
-            print(json.dumps({"do": "quit"}), file=self._hands.stdin, flush=True)
-            self._hands.stdin.close()
-            self._hands.wait(30)
-        self._hands.stdout.close()
-        try:
-            self._office.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._office.pid, 9)
-            self._office.wait(10)
 
 
 @pytest.fixture

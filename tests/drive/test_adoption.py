@@ -269,6 +269,34 @@ async def test_a_run_that_ended_before_the_adoption_goes_on_with_it(
         assert await desk.names(REPORT) == ["Details", "new.txt", "old.txt"]
 
 
+async def test_a_listing_that_cannot_be_read_after_an_upload_is_not_taken_for_whole(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next upload would take an attachment that the listing lacks for one of its own."""
+    async with mounted(emulator, tmp_path) as desk:
+        await desk.names(REPORT)
+        inode = await desk.write(f"{REPORT}/new.txt", b"new")
+        learned = desk.spool.nodes[inode]
+
+        async def never(_result: object) -> None:
+            await trio.sleep_forever()
+
+        monkeypatch.setattr(desk.adoption, "sent", never)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.sender.flush)
+            await eventually(lambda: learned.remote_id is not None)
+            nursery.cancel_scope.cancel()
+    emulator.faults.arm("500", action="get_*")
+    async with mounted(emulator, tmp_path) as desk:
+        await eventually(lambda: not desk.spool.nodes)
+    emulator.faults.clear()
+    async with mounted(emulator, tmp_path) as desk:
+        known = desk.adoption.known_files(report(emulator.account).id)
+        assert known is None or learned.remote_id in known
+        assert await desk.names(REPORT) == ["Details", "new.txt", "old.txt"]
+        assert (await desk.node(f"{REPORT}/new.txt")).inode == inode
+
+
 async def test_a_file_that_is_written_to_while_it_is_sent_arrives_in_both_versions(
     emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -51,7 +51,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def files_with(machine: Machine, secrets: Path, user: str) -> set[str]:
     """The files in which `user` finds one of the secrets."""
-    found = machine.run("grep", "-rlsFI", "--exclude-dir=stash", "-f", secrets, *TREES, user=user, ok=False, seconds=120)
+    found = machine.run(
+        "grep", "-rlsFI", "--exclude-dir=stash", "-f", secrets, *TREES, user=user, ok=False, seconds=120
+    )
     return set(found.lines)
 
 

@@ -21,6 +21,7 @@ from wsfs.emulator.testing import Process, running_process
 
 from .conftest import QUIET, Mounter
 from .drives import Ledger, Mount, eventually, is_attachment, node_id, run, xattr
+from .office import Office
 
 promise = pytest.mark.promise
 NAME = "letter.txt"
@@ -31,16 +32,16 @@ _tasks = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Process]:
+def firm() -> Iterator[Process]:
     """A project whose tasks have one attachment each."""
     with running_process("--scale", "1,0,0") as service:
         yield service
 
 
 @pytest.fixture(scope="module")
-def versioned(office: Process, mounter: Mounter) -> Mount:
+def versioned(firm: Process, mounter: Mounter) -> Mount:
     """The account, mounted with versions."""
-    mount = mounter(office, options=f"{QUIET},settle=0.7,versions")
+    mount = mounter(firm, options=f"{QUIET},settle=0.7,versions")
     run("ls", mount.place / "Project 001")
     return mount
 
@@ -84,15 +85,15 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(office: Process, versioned: Mount) -> Shelf:
+def shelf(firm: Process, versioned: Mount) -> Shelf:
     """A task that no other test uses."""
     name = f"Task {next(_tasks)}"
-    id = office.act("add_task", project=node_id(versioned.place / "Project 001"), name=name)["id"]
-    office.act("add_comment", task=id, text="", files=[{"name": NAME, "text": OLD.decode()}])
+    id = firm.act("add_task", project=node_id(versioned.place / "Project 001"), name=name)["id"]
+    firm.act("add_comment", task=id, text="", files=[{"name": NAME, "text": OLD.decode()}])
     versioned.wsfs("refresh", versioned.place)
     folder = versioned.place / "Project 001" / name
     eventually(lambda: run("ls", folder, ok=False).lines == [NAME], "the task")
-    return Shelf(office, versioned, folder, id)
+    return Shelf(firm, versioned, folder, id)
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ PROGRAMS: dict[str, tuple[str, bytes]] = {
     "gio save": ('gio save letter.txt < "$0"', NEW),
     "vim -es": ("vim -N -u NONE -i NONE -es -c '%s/Sir/Madam/' -c wq letter.txt", NEW),
     "vim, by renaming": (
-        "vim -N -u NONE -i NONE -es -c 'set backupcopy=no writebackup' -c '%s/Sir/Madam/' -c wq letter.txt",
+        "vim -N -u NONE -i NONE -es -c 'set backupskip= backupcopy=no writebackup' -c '%s/Sir/Madam/' -c wq letter.txt",
         NEW,
     ),
     "python, r+": (
@@ -479,6 +480,59 @@ def test_libreoffice_converts_over_an_attachment(shelf: Shelf, tmp_path: Path) -
     with zipfile.ZipFile(report) as archive:
         assert b"second" in archive.read("content.xml")
     shelf.check(content, report.read_bytes(), name="report.odt", old=None, posts=2)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    program = Office(tmp_path)
+    yield program
+    program.quit()
+
+
+def _words(document: Path) -> str:
+    with zipfile.ZipFile(document) as archive:
+        return archive.read("word/document.xml").decode()
+
+
+def test_libreoffice_saves_twice_over_an_attachment(shelf: Shelf, office: Office, tmp_path: Path) -> None:
+    office.do("new")
+    office.do("write", text="From a colleague. ")
+    office.do("save_as", path=str(tmp_path / "contract.docx"))
+    office.do("close")
+    contract = shelf.folder / "contract.docx"
+    shutil.copy(tmp_path / "contract.docx", contract)
+    shelf.mount.flush()
+    first = contract.read_bytes()
+    ledger = Ledger(shelf.service)
+    assert not office.do("open", path=str(contract))["read_only"]
+    assert (shelf.folder / ".~lock.contract.docx#").exists()
+    time.sleep(2)
+    assert is_attachment(contract), "to open it is no change"
+    office.do("write", text="Mine. ")
+    office.do("save")
+    office.do("write", text="And more.")
+    time.sleep(2)
+    assert not is_attachment(contract)
+    assert ledger.posts() == [], "nothing goes while the editor has it open"
+    office.do("save")
+    office.do("close")
+    saved = contract.read_bytes()
+    assert "From a colleague. Mine. And more." in _words(contract)
+    shelf.check(first, saved, name="contract.docx", old=None, posts=2)
+
+
+def test_libreoffice_that_only_looks_changes_nothing(shelf: Shelf, office: Office, tmp_path: Path) -> None:
+    office.do("new")
+    office.do("save_as", path=str(tmp_path / "contract.docx"))
+    office.do("close")
+    contract = shelf.folder / "contract.docx"
+    shutil.copy(tmp_path / "contract.docx", contract)
+    shelf.mount.flush()
+    before, content = contract.stat(), contract.read_bytes()
+    office.do("open", path=str(contract))
+    office.do("close")
+    assert contract.stat() == before
+    shelf.check(content, name="contract.docx", old=None)
 
 
 # What was made here, without the option

@@ -189,6 +189,15 @@ async def test_a_lost_journal_loses_no_content(
     assert (world.directory / "lost" / str(node.inode)).read_bytes() == b"content"
 
 
+async def test_a_first_run_that_was_killed_before_its_first_row(world: World, mock_clock: MockClock) -> None:
+    content = world.directory / "content"
+    content.mkdir(parents=True)
+    (content / "281474976710656").touch()
+    async with world.running(sending=False):
+        assert not list(content.iterdir())
+        assert not (world.directory / "lost").exists()
+
+
 async def test_a_removal_that_a_crash_cut_short_is_finished(world: World, mock_clock: MockClock) -> None:
     async with world.running(sending=False):
         node = await world.spool.create(TASK, "a", 0o644, 0, 0)

@@ -320,6 +320,10 @@ class Catalog:
             self._fresh.own.expect(("files", owner[1]), trio.current_time())
         self._knowledge.take_files(owner, files, self._clock())
 
+    def files_in_doubt(self, owner: Owner) -> None:
+        """`owner` got a file from here, and its listing couldn't be read since: it is no longer known whole."""
+        self._knowledge.doubt_files(owner)
+
     def task_created(self, task: Task, project_id: int | None = None) -> None:
         """We made a task (`project_id` where the answer doesn't tell); files_listed() for its files follows."""
         project = project_of(task) or project_id or 0

@@ -271,6 +271,21 @@ class Knowledge:
             place.flags &= ~(COMPLETE | DETAILED)
             self.unread.add(task_id)
 
+    def doubt_files(self, owner: Owner) -> None:
+        """An owner has a file that isn't among those that are known: they are no longer all of them."""
+        self.touch(owner)
+        if owner[0] == "project":
+            state = self.projects.get(owner[1])
+            if state is not None:
+                state.flags &= ~(COMPLETE | DETAILED)
+                self.put_project_state(owner[1])
+            return
+        place = self.tasks.get(owner[1])
+        if place is not None:
+            place.flags &= ~(COMPLETE | DETAILED)
+            self.unread.add(owner[1])
+            self.store.put_task_flags(owner[1], place.flags)
+
     def mark_commented(self, task_id: int) -> None:
         """A task's comments changed; its files are as complete as they were, and the next answer's comments right."""
         place = self.tasks.get(task_id)

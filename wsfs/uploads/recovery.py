@@ -35,7 +35,8 @@ def recover(found: Stored, contents: Contents, known_before: bool) -> list[Opera
     operations += [rows.delete_batch(batch.id) for batch in found.batches if batch.id not in used]
     known = {node.content for node in found.nodes if node.state is not State.DROPPED}
     for name, size in contents.strangers(known):
-        if known_before and (size == 0 or "." in name):
+        # An empty one holds nothing, also where the very first run was killed before its first row.
+        if size == 0 or (known_before and "." in name):
             contents.remove(name)
         else:
             aside = contents.put_aside(name)
