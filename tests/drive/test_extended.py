@@ -103,6 +103,7 @@ async def test_what_is_no_attribute(desk: Desk) -> None:
         await desk.extended.set((await desk.node(REPORT)).inode, "user.anything", b"")
 
 
+@promise("The extended attribute `user.wsfs.state` says in a word, and without a request, where a file is.")
 async def test_the_word_for_a_file_manager_s_emblem(desk: Desk) -> None:
     assert await desk.xattr(f"{REPORT}/old.txt", "user.wsfs.state") == "online"
     await desk.read(f"{REPORT}/old.txt")
