@@ -19,11 +19,12 @@ MAY_IMPORT = {
     "cli.emulator": {"cli", "emulator"},
     "mount": {
         *("fuse", "drive", "tree", "catalog", "content", "uploads", "api"),
-        *("announcements", "belonging", "finishing", "notifications"),
+        *("admission", "announcements", "belonging", "finishing", "notifications"),
         *("commands", "upload_commands", "config", "control", "logplace", "mountinfo", "renewal", "secrets"),
         "service",
     },
     "commands": {"drive", "tree", "catalog", "content", "uploads", "api", "control", "upload_commands"},
+    "admission": {"api", "catalog", "config"},
     "announcements": {"uploads", "notifications"},
     "belonging": set(),
     "finishing": {"uploads"},

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import hashlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,10 +20,12 @@ import pyfuse3
 import trio
 
 from wsfs import belonging, logplace
+from wsfs.admission import MountError as MountError
+from wsfs.admission import check_login
 from wsfs.announcements import Announcements
-from wsfs.api.auth import AdminKey, Credentials, UserToken
+from wsfs.api.auth import AdminKey
 from wsfs.api.client import Client
-from wsfs.api.errors import ApiError, LoginRefused, NoSuchAccount
+from wsfs.api.errors import ApiError
 from wsfs.api.pacing import Lane, Pacer
 from wsfs.api.transport import RequestRecord
 from wsfs.catalog.catalog import Catalog
@@ -72,22 +73,10 @@ log = logging.getLogger(__name__)
 
 _SCHEME = "auth_scheme"
 _RANGES = "ranges"
-_LOGIN = "good_login"
 #: Share of the requests that the crawl may have.
 CRAWL_SHARE = 0.5
 #: Share of the requests that fetching ahead may have, while a person goes through a directory.
 PREFETCH_SHARE = 0.5
-
-
-class MountError(Exception):
-    """The drive can't be mounted; `str()` is one sentence that says what to do.
-
-    One that `lasts` comes again until a person has done something.
-    """
-
-    def __init__(self, sentence: str, *, lasts: bool = False) -> None:
-        super().__init__(sentence)
-        self.lasts = lasts
 
 
 async def serve(
@@ -318,7 +307,7 @@ async def _serve(
     nursery.start_soon(renewer.run)
     nursery.start_soon(pins.run)
     nursery.start_soon(versions.run)
-    await _check_login(settings, client, catalog, store)
+    await check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)
     nursery.start_soon(_when_told, end.stop, ending)
     if settings.notifications and not settings.system:
@@ -403,38 +392,6 @@ async def _after_login(catalog: Catalog) -> None:
         await catalog.refresh(None, Lane.REFRESH)
     except ApiError as error:
         log.info("The account couldn't be read after the new login: %s", error)
-
-
-async def _check_login(settings: Settings, client: Client, catalog: Catalog, store: Store) -> None:
-    """Ask the account once, where nothing is known of it or the login is a new one. Raises MountError."""
-    login = settings.login.id if settings.login is not None else _fingerprint(settings.credentials)
-    known = catalog.knows_projects()
-    if not known or store.get(_LOGIN) != login:
-        try:
-            if known:
-                await client.get_projects(lane=Lane.PERSON, filter="active")
-            else:
-                await catalog.need_projects(Lane.PERSON)
-        except NoSuchAccount as error:
-            raise MountError(
-                f"{settings.base_url} isn't the address of a Worksection account; check the account's name",
-                lasts=True,
-            ) from error
-        except LoginRefused as error:
-            raise MountError(_wrong_login(settings), lasts=True) from error
-        except ApiError as error:
-            if not known:
-                raise MountError(
-                    f"{error}; check the network and the account's address {settings.base_url}"
-                ) from error
-            log.info("The login couldn't be tried: %s", error)
-        else:
-            await store.set(_LOGIN, login)
-    unnamed = settings.author is None and settings.authors is None
-    if isinstance(settings.credentials, AdminKey) and unnamed and not settings.read_only:
-        log.info(
-            "With an admin key, posts are the account owner's; the option author=EMAIL makes them somebody else's"
-        )
 
 
 async def _until_unmounted(
@@ -534,29 +491,6 @@ def _claim(directory: Path, option: str, address: str) -> None:
 
 def _device(mountpoint: str) -> int:
     return os.stat(mountpoint).st_dev  # noqa: PTH116 - a path of the mount, for a worker thread
-
-
-def _fingerprint(credentials: Credentials) -> str:
-    """What tells one login from another, without being one."""
-    secret = credentials.key if isinstance(credentials, AdminKey) else credentials.token
-    return hashlib.sha256(secret.encode()).hexdigest()[:16]
-
-
-def _wrong_login(settings: Settings) -> str:
-    if settings.login is not None:
-        return (
-            f"the login for {settings.base_url} isn't accepted any more; log in again with "
-            f"`wsfs login {settings.account}`"
-        )
-    if isinstance(settings.credentials, UserToken):
-        return (
-            f"{settings.base_url} doesn't accept the access token; it may have expired: get a new one and set "
-            "WSFS_ACCESS_TOKEN"
-        )
-    return (
-        f"{settings.base_url} doesn't accept the API key; copy it anew from Worksection (Account, API) and set "
-        "WSFS_API_KEY"
-    )
 
 
 def _web_address(base_url: str) -> str:
