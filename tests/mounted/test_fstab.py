@@ -255,14 +255,18 @@ mount "$1" && ls "$1" >/dev/null && echo x > "$2/pending.txt" && umount "$1" && 
 
 
 def test_at_a_shutdown_umount_waits_for_the_uploads(machine: Machine, small_service: Process) -> None:
-    """As systemd does it: umount(8) is a child of the init process, of a name space here."""
-    in_fstab(machine, "defaults,settle=600")
+    """As systemd does it: umount(8) is a child of the init process, of a name space here.
+
+    umount(8) looks for our helper where it has noted an option of the mount for itself, as `_netdev` is one.
+    """
+    in_fstab(machine, "_netdev,settle=600")
     small_service.arm("delay:2:post_comment")
     machine.run(
         *("unshare", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "--"),
         *("sh", "-c", AS_INIT, "sh", PLACE, TASK),
     )
-    assert "pending.txt" in files_of(small_service, 1004)
+    told = machine.run("sh", "-c", f"cat {DATA}/*/wsfs.log").out
+    assert "pending.txt" in files_of(small_service, 1004), told
 
 
 def test_the_helper_of_the_package_fuse3_will_do(machine: Machine) -> None:

@@ -1,5 +1,8 @@
 """The helper that umount(8) calls for a drive of wsfs: /sbin/umount.fuse.wsfs.
 
+umount(8) looks for it where it has noted something of the mount in utab, such as the option _netdev; otherwise it knows
+a drive as "fuse" alone, and unmounts it by itself.
+
 At a person's hand it unmounts at once, and the process of the drive sends on by itself. At a shutdown, when systemd
 unmounts, nobody would be left for that: there the drive is told to end, and waited for, within its own limit (`drain`).
 """
