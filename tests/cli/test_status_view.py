@@ -92,7 +92,7 @@ def test_uploads_with_their_progress() -> None:
     assert "3 files not there yet · 10.0 MiB of 40.0 MiB · 1.0 MiB/s · 30 s left" in text
     assert f"↑ {'━' * 7}{'─' * 17} 10.0 MiB of 35.0 MiB  /Website/Film.mp4" in text
     assert f"  {'━' * 6}{'─' * 18} " in text  # of all of them
-    assert "1 settling" in text
+    assert "1 about to go" in text
 
 
 def test_uploads_that_wait_and_that_need_a_person() -> None:

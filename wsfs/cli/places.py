@@ -91,7 +91,7 @@ def finishing() -> list[control.LiveMount]:
     found = []
     for path in control.finishing_sockets():
         try:
-            told = control.call(path, "status")
+            told = control.call(path, "status", silence=2.0)
         except control.NotServed:
             path.unlink(missing_ok=True)  # its process died; nobody takes that name again
         except control.ControlError:

@@ -34,6 +34,13 @@ _WAITING = {
     "refresh": "to keep fresh",
     "background": "in the background",
 }
+# Without those whose bytes are leaving, and those that need a person: they have lines of their own.
+_PENDING = {
+    "open": "still being written",
+    "settling": "about to go",
+    "sent": "arriving",
+    "unknown": "being looked for, as the connection was lost",
+}
 
 
 def view(state: State, now: datetime.datetime) -> RenderableType:
@@ -113,7 +120,7 @@ def uploads(state: State, now: datetime.datetime) -> RenderableType | None:
         lines.append(_transfer(item))
     if len(current) > LISTED:
         lines.append(Text(f"and {len(current) - LISTED} more", style="dim"))
-    waiting = ", ".join(f"{number} {name}" for name, number in counts.items() if name != "sending")
+    waiting = ", ".join(f"{counts[name]} {words}" for name, words in _PENDING.items() if name in counts)
     if waiting:
         lines.append(Text(waiting, style="dim"))
     if message := shown(str(told.get("message") or "")):
