@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from wsfs.cli import fstab_umount
+from wsfs import control
+from wsfs.cli import fstab, fstab_umount
 
 from .conftest import FakeDrive
 
@@ -73,8 +74,8 @@ def test_a_drive_that_can_not_be_asked_is_unmounted_all_the_same(
 
 
 def test_one_place_is_what_it_takes(commands: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    assert fstab_umount.run([]) == fstab_umount.USAGE
-    assert fstab_umount.run(["/a", "/b"]) == fstab_umount.USAGE
+    assert fstab_umount.run([]) == fstab.USAGE
+    assert fstab_umount.run(["/a", "/b"]) == fstab.USAGE
     assert commands == []
     assert "usage" in capsys.readouterr().err
 
@@ -96,9 +97,9 @@ def test_a_process_is_ended_and_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        live = fstab_umount.control.LiveMount(tmp_path, tmp_path / "socket")
-        monkeypatch.setattr(fstab_umount.control, "find_mount", lambda place: live)
-        monkeypatch.setattr(fstab_umount.control, "server_pid", lambda path: process.pid)
+        live = control.LiveMount(tmp_path, tmp_path / "socket")
+        monkeypatch.setattr(control, "find_mount", lambda place: live)
+        monkeypatch.setattr(control, "server_pid", lambda path: process.pid)
         assert not fstab_umount.end(tmp_path, limit=-1)
         assert fstab_umount.end(tmp_path)
         assert process.wait(0) == 0
