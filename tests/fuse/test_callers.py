@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from wsfs.api.pacing import Lane
+from wsfs.drive.glances import ASIDE, STANDING
 from wsfs.fuse import callers
 from wsfs.fuse.callers import lane_of_process
 
@@ -101,9 +102,15 @@ threading.Thread(target=make).start()
             process.kill()
 
 
-def test_a_glance_is_a_worker_thread_of_gio_that_leaves_no_trace() -> None:
-    with process_called(b"pool-thunar") as pool, process_called(b"borg") as backup:
-        assert callers.is_glance(os.O_RDONLY | os.O_NOATIME, pool)
-        assert not callers.is_glance(os.O_RDONLY, pool)
-        assert not callers.is_glance(os.O_RDONLY | os.O_NOATIME, backup)
-    assert not callers.is_glance(os.O_NOATIME, 0)
+@pytest.mark.parametrize(
+    ("name", "patience"),
+    [(b"pool-thunar", ASIDE), (b"thunar", STANDING), (b"nemo", STANDING), (b"borg", None)],
+)
+def test_a_glance_is_made_by_gio_and_leaves_no_trace(name: bytes, patience: float | None) -> None:
+    with process_called(name) as pid:
+        assert callers.patience_of_glance(os.O_RDONLY | os.O_NOATIME, pid) == patience
+        assert callers.patience_of_glance(os.O_RDONLY, pid) is None
+
+
+def test_nobody_known_makes_no_glance() -> None:
+    assert callers.patience_of_glance(os.O_NOATIME, 0) is None

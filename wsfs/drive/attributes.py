@@ -45,7 +45,8 @@ class Attributes:
 class Ownership:
     """Whose the nodes of the account are, what they may do, and what may be made: from the mount options.
 
-    What is pending belongs to whoever made it, with the mode that they gave it.
+    What is pending belongs to whoever made it, with the mode that they gave it. Where the umask lets the group write,
+    directories hand their group down to what is made in them (set-group-ID).
     """
 
     uid: int
@@ -53,6 +54,11 @@ class Ownership:
     umask: int = 0o022
     read_only: bool = False
     create_projects: bool = False
+
+    @property
+    def hands_down(self) -> bool:
+        """Whether what is made belongs to the mount's group, rather than to its maker's."""
+        return not self.umask & stat.S_IWGRP
 
 
 def spooled_attributes(node: Node, spooled: Spooled) -> Attributes:
@@ -84,6 +90,8 @@ def remote_attributes(node: Node, ownership: Ownership, writable: float = 0.0) -
         if node.kind is Kind.ROOT:
             closed = closed or not ownership.create_projects
         mode, size, stamp = (_READ_ONLY_DIRECTORY if closed else _WRITABLE_DIRECTORY), 0, node.mtime_ns()
+        if ownership.hands_down and not closed:
+            mode |= stat.S_ISGID
     else:
         assert isinstance(node, File)
         open_to_writers = writable > 0 and not ownership.read_only

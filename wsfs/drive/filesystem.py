@@ -50,14 +50,15 @@ _SPOOLED = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
 class Caller:
     """Who asks: the process (0: unknown), its user and group, and the lane its requests go in.
 
-    `glance`: of a file that is opened, it only wants to see what kind it is (see Glances).
+    `glance`: of a file that it opens it only wants to see what kind it is, and may be held up for so many seconds
+    (see Glances).
     """
 
     pid: int = 0
     uid: int = 0
     gid: int = 0
     lane: Lane = Lane.PERSON
-    glance: bool = False
+    glance: float | None = None
 
 
 class Known(Protocol):
@@ -385,17 +386,17 @@ class Drive:
         Raises what the download raises: the API's errors, ContentError; for a glance NotUnasked.
         """
         if isinstance(handle, AttachmentHandle) and handle.spooled is None:
-            if handle.glance:
-                return await self._glance(handle, offset, length)
+            if handle.glance is not None:
+                return await self._glance(handle, handle.glance, offset, length)
             return await handle.reader.read(offset, length)
         data = self.read_now(handle, offset, length)
         assert data is not None
         return data
 
-    async def _glance(self, handle: AttachmentHandle, offset: int, length: int) -> bytes:
+    async def _glance(self, handle: AttachmentHandle, most: float, offset: int, length: int) -> bytes:
         """Read for one who only wants to see what kind of file it is. Raises NotUnasked where that takes time."""
         place = handle.node.parent.inode if handle.node.parent is not None else None
-        with trio.move_on_after(self._glances.patience(place)) as patience:
+        with trio.move_on_after(self._glances.patience(place, most)) as patience:
             if patience.deadline > trio.current_time():
                 return await handle.reader.read(offset, length)
         raise errors.NotUnasked(f"{handle.node.path()} isn't here, and a glance at it waits no longer")

@@ -12,8 +12,10 @@ from collections.abc import Hashable
 import trio
 from cachetools import TTLCache
 
-PATIENCE = 1.0
-"""Seconds for which the glances at the files of one directory may wait, all together."""
+ASIDE = 1.0
+"""Seconds for which the glances at the files of one directory may wait, all together, beside a window that lives."""
+STANDING = 0.3
+"""The same for those during which a window stands still."""
 AGAIN = 30.0
 """Seconds after which they may wait again."""
 
@@ -24,10 +26,13 @@ class Glances:
     def __init__(self) -> None:
         self._until: TTLCache[Hashable, float] = TTLCache(1024, AGAIN, timer=trio.current_time)
 
-    def patience(self, place: Hashable) -> float:
-        """Seconds that a glance at a file in the directory `place` may wait from now on; 0: none."""
+    def patience(self, place: Hashable, most: float) -> float:
+        """Seconds that a glance at a file in the directory `place` may wait from now on; 0: none.
+
+        `most` is ASIDE or STANDING, as the first glance at a file of that directory says.
+        """
         now = trio.current_time()
         until = self._until.get(place)
         if until is None:
-            until = self._until[place] = now + PATIENCE
+            until = self._until[place] = now + most
         return max(0.0, until - now)

@@ -28,7 +28,7 @@ class Reader(Protocol):
 
 @dataclass(slots=True, eq=False)
 class AttachmentHandle:
-    """An attachment that was opened by the process `pid`; `glance`: only to see what kind of file it is.
+    """An attachment that was opened by the process `pid`; `glance` (seconds): only to see what kind of file it is.
 
     With `writes` it is open for writing too, by the user `uid` of `gid`, in the directory at `home`. Once its next
     version is being written, `spooled` is that, for every handle of the inode.
@@ -36,7 +36,7 @@ class AttachmentHandle:
 
     node: File
     reader: Reader
-    glance: bool = False
+    glance: float | None = None
     writes: bool = False
     pid: int = 0
     uid: int = 0

@@ -7,6 +7,7 @@ Worksection can't do is refused here, with a sentence for the log, before anythi
 from __future__ import annotations
 
 import logging
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +96,10 @@ class Namespace:
         directory = self._writable(parent)
         title = self._check_name(directory, name)
         self._check_file_place(directory, name)
-        spooled = await self._spool.create(parent, title, mode & 0o7777, caller.uid, caller.gid)
+        group = self._handed_down(directory)
+        spooled = await self._spool.create(
+            *(parent, title, mode & 0o7777, caller.uid, caller.gid if group is None else group)
+        )
         node = self._tree.add_local(
             spooled.inode, parent, title, is_directory=False, stamp_ns=spooled.mtime_ns
         )
@@ -115,7 +119,12 @@ class Namespace:
         directory = self._writable(parent)
         title = self._check_name(directory, name)
         self._check_directory_place(directory, name)
-        spooled = await self._spool.mkdir(parent, title, mode & 0o7777, caller.uid, caller.gid)
+        group = self._handed_down(directory)
+        if group is not None:
+            mode |= stat.S_ISGID
+        spooled = await self._spool.mkdir(
+            *(parent, title, mode & 0o7777, caller.uid, caller.gid if group is None else group)
+        )
         node = self._tree.add_local(
             spooled.inode, parent, title, is_directory=True, stamp_ns=spooled.mtime_ns
         )
@@ -391,6 +400,14 @@ class Namespace:
         if self._drive.ownership.read_only:
             raise errors.ReadOnly("the drive is mounted read-only")
         return self._drive.directory(inode)
+
+    def _handed_down(self, directory: Directory) -> int | None:
+        """The group of what is made in a directory that hands its own down; None: its maker's."""
+        spooled = self._spool.get(directory.inode) if directory.kind is Kind.LOCAL_DIRECTORY else None
+        if spooled is not None:
+            return spooled.gid if spooled.mode & stat.S_ISGID else None
+        ownership = self._drive.ownership
+        return ownership.gid if ownership.hands_down else None
 
     def _named(self, directory: Directory, name: str) -> Node:
         node = directory.names.get(name)

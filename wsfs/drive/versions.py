@@ -203,7 +203,7 @@ class Versions:
         """The pending file in the spool, its writer's, open, as one that isn't would never settle."""
         node, mode = handle.node, _MODE & ~self._drive.ownership.umask
         await self._spool.create_version(
-            *(node.inode, handle.home, name, mode, handle.uid, handle.gid),
+            *(node.inode, handle.home, name, mode, handle.uid, self._group(handle.gid)),
             content=content,
             stamp_ns=node.stamp_ns,
         )
@@ -213,6 +213,10 @@ class Versions:
             with trio.CancelScope(shield=True):
                 await self._spool.remove(node.inode)
             raise
+
+    def _group(self, gid: int) -> int:
+        ownership = self._drive.ownership
+        return ownership.gid if ownership.hands_down else gid
 
     def _hand_over(self, inode: int) -> list[SpoolHandle]:
         """Let every handle of the inode go on with what is spooled; returns what they had so far."""
@@ -287,7 +291,7 @@ class Versions:
             mode = _MODE & ~self._drive.ownership.umask
             title = tree.title_of(name)
             await spool.create_version(
-                *(inode, home.inode, title, mode, caller.uid, caller.gid),
+                *(inode, home.inode, title, mode, caller.uid, self._group(caller.gid)),
                 content=content,
                 stamp_ns=node.stamp_ns,
             )

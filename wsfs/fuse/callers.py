@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from wsfs.api.pacing import Lane
+from wsfs.drive.glances import ASIDE, STANDING
 from wsfs.uploads.handles import SpoolHandle
 from wsfs.uploads.noise import is_temporary
 
@@ -24,6 +25,7 @@ _BACKGROUND = re.compile(
 )
 # Where a thread's name tells too little, with that of its process: PCManFM makes small pictures' thumbnails itself.
 _BY_PROCESS = {b"loader": frozenset({b"pcmanfm", b"pcmanfm-qt"})}
+_FILE_MANAGERS = re.compile(rb"(thunar|nemo|nautilus|caja|pcmanfm|xfdesktop).*", re.IGNORECASE)
 # include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
 _RSYNC = "rsync"
 _PF_EXITING = 0x4
@@ -65,13 +67,18 @@ def lane_of_process(pid: int) -> Lane:
     return _lane_of_name(name)
 
 
-def is_glance(flags: int, pid: int) -> bool:
-    """Whether a file is opened only to see by its first bytes what kind it is, as GIO does while it lists.
+def patience_of_glance(flags: int, pid: int) -> float | None:
+    """How long a program may be held up that opens a file only to see what kind it is; None: it wants to read it.
 
-    GIO alone does so with O_NOATIME (glocalfileinfo.c, get_content_type), in a worker thread whose name begins
-    with "pool" (gthreadpool.c); backup programs that use the flag have no such threads.
+    GIO does so with every file whose name doesn't tell, and with O_NOATIME, which else backup programs use alone
+    (glocalfileinfo.c, get_content_type): in a worker thread, whose name begins with "pool" (gthreadpool.c), and for
+    Thunar and Nemo in the main thread, so that their windows stand still meanwhile (measured).
     """
-    return bool(flags & os.O_NOATIME) and _name_of(pid).startswith(b"pool")
+    if not flags & os.O_NOATIME or pid <= 0:
+        return None
+    if _name_of(pid).startswith(b"pool"):
+        return ASIDE
+    return STANDING if _FILE_MANAGERS.fullmatch(_name_of(_process_of(pid))) else None
 
 
 def _name_of(pid: int) -> bytes:

@@ -24,7 +24,7 @@ from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import AttachmentHandle, ControlHandle, DirectoryHandle, FileHandle, spooled_of
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
-from wsfs.fuse.callers import Lanes, is_being_killed, is_glance, leaves_half
+from wsfs.fuse.callers import Lanes, is_being_killed, leaves_half, patience_of_glance
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.interrupts import interruptible
 from wsfs.fuse.notify import Notifier
@@ -315,8 +315,9 @@ class Operations(pyfuse3.Operations):
                     inode, caller, readable=readable, truncate=bool(flags & os.O_TRUNC)
                 )
         else:
-            if is_glance(flags, ctx.pid):
-                caller = dataclasses.replace(caller, lane=Lane.BACKGROUND, glance=True)
+            glance = patience_of_glance(flags, ctx.pid)
+            if glance is not None:
+                caller = dataclasses.replace(caller, lane=Lane.BACKGROUND, glance=glance)
             handle = self._drive.open(inode, caller)
         return self._info(handle, live=isinstance(handle, ControlHandle), keep=spooled_of(handle) is None)
 
