@@ -137,7 +137,7 @@ def test_a_group_shares_a_drive_and_others_see_nothing(
     mount = mounting(small_service, options=f"allow_other,{QUIET},settle=0.5,{OFFICE_OPTIONS}", place=place)
     task = task_of(mount)
     assert owner(mount.place) == (0, OFFICE, "550")
-    assert owner(task) == (0, OFFICE, "770")
+    assert owner(task) == (0, OFFICE, "2770")
     assert owner(task / "file 01.jpg") == (0, OFFICE, "440")
     assert as_user(BOB, "sha256sum", task / "file 01.jpg").out
     for path in (mount.place, task / "file 01.jpg", mount.place / ".wsfs" / "status.json"):
@@ -155,25 +155,28 @@ def test_whose_a_file_is(mounting: Mounter, small_service: Process, place: Path)
     as_user(ANN, "cp", "-p", "/etc/hostname", task / "ann.txt")
     as_user(BOB, "mkdir", task / "bob")
     as_user(BOB, "tee", task / "bob" / "file", stdin="by bob")
-    assert owner(task / "ann.txt")[:2] == (ANN_ID, pwd.getpwnam(ANN).pw_gid)
-    assert owner(task / "bob") == (BOB_ID, pwd.getpwnam(BOB).pw_gid, "755")
-    assert owner(task / "bob" / "file") == (BOB_ID, pwd.getpwnam(BOB).pw_gid, "644")
+    # Directories hand the office's group down, at every level.
+    assert owner(task / "ann.txt")[:2] == (ANN_ID, OFFICE)
+    assert owner(task / "bob") == (BOB_ID, OFFICE, "2755")
+    assert owner(task / "bob" / "file") == (BOB_ID, OFFICE, "644")
     # It is an ordinary file of Bob's: Ann can read it and not write it, and can't give it away.
     assert as_user(ANN, "cat", task / "bob" / "file").out == "by bob"
     assert refused(ANN, "tee", task / "bob" / "file") == DENIED
     assert refused(ANN, "touch", task / "bob" / "new") == DENIED
     assert refused(ANN, "chmod", "600", task / "bob" / "file") == "Operation not permitted"
     assert refused(BOB, "chown", ANN, task / "bob" / "file") == "Operation not permitted"
+    as_user(BOB, "chmod", "g+w", task / "bob")
+    as_user(ANN, "tee", task / "bob" / "by ann", stdin="by ann")
     as_user(BOB, "chmod", "600", task / "bob" / "file")
     assert refused(ANN, "cat", task / "bob" / "file") == DENIED
     mount.flush()
     eventually(lambda: is_attachment(task / "bob" / "file"), "the upload")
-    assert owner(task / "bob") == (0, OFFICE, "770")
+    assert owner(task / "bob") == (0, OFFICE, "2770")
     # For an hour it can be saved over, by whoever may write here.
     assert owner(task / "bob" / "file") == (0, OFFICE, "660")
     assert as_user(ANN, "cat", task / "bob" / "file").out == "by bob"
     as_user(ANN, "tee", task / "bob" / "file", stdin="by ann")
-    assert owner(task / "bob" / "file") == (ANN_ID, pwd.getpwnam(ANN).pw_gid, "660")
+    assert owner(task / "bob" / "file") == (ANN_ID, OFFICE, "660")
     mount.flush()
 
 
@@ -182,7 +185,7 @@ def test_a_root_that_is_writable_makes_projects_of_directories(
 ) -> None:
     options = f"allow_other,{QUIET},settle=0.5,{OFFICE_OPTIONS},create=projects"
     mount = mounting(small_service, options=options, place=place)
-    assert owner(mount.place) == (0, OFFICE, "770")
+    assert owner(mount.place) == (0, OFFICE, "2770")
     ledger = Ledger(small_service)
     as_user(ANN, "mkdir", mount.place / "Plans")
     as_user(ANN, "tee", mount.place / "Plans" / "a", stdin="a")
