@@ -170,6 +170,19 @@ def test_an_account_of_an_odd_name_has_a_place_and_options_of_its_own(olha: Mach
         assert not olha.mounts(other)
 
 
+def test_a_drive_that_was_mounted_by_hand_is_let_be_and_one_of_its_own_is_renewed(olha: Machine) -> None:
+    with olha.logged_in():
+        olha.wsfs("mount", "acme", user="olha")
+        refused = olha.wsfs("service", "install", "acme", user="olha", ok=False)
+        assert f"{PLACE} is already mounted" in refused.err
+        assert look(olha) == ["Project 001", "Project 002"]
+        assert olha.run("find", HOME / ".config/systemd", user="olha", ok=False).out == ""
+        olha.wsfs("umount", PLACE, user="olha")
+        olha.wsfs("service", "install", "acme", user="olha")
+        olha.wsfs("service", "install", "acme", "-o", "ro", user="olha")
+        assert "ro" in olha.run("findmnt", "-n", "-o", "OPTIONS", PLACE).out.split(",")
+
+
 def test_where_it_can_not_be_installed_one_sentence_says_why(olha: Machine) -> None:
     refused = olha.wsfs("service", "install", "acme", user="olha", ok=False)
     assert refused.code == 1

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -95,11 +96,19 @@ def _show(console: Console, told: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for line in told["settings"]:
         style = "dim" if line.source == DEFAULT else ""
-        source = line.source + "".join(f"\nrather than {place}" for place in line.instead_of)
+        source = _short(line.source + "".join(f"\nrather than {place}" for place in line.instead_of))
         table.add_row(
-            Text(line.name, style=style), Text(shown(_words(line)), style=style), Text(source, style="dim")
+            Text(line.name, style=style),
+            Text(_short(shown(_words(line))), style=style),
+            Text(source, style="dim"),
         )
     console.print(table)
+
+
+def _short(text: str) -> str:
+    """Paths below the home directory as they are typed."""
+    home = str(Path.home())
+    return text.replace(f"{home}/", "~/") if len(home) > 1 else text
 
 
 def _words(line: Line) -> str:

@@ -19,8 +19,8 @@ from pathlib import Path
 import click
 
 from wsfs import mountinfo
-from wsfs.cli import daemon, logs, preflight, running
-from wsfs.cli.errors import UserError
+from wsfs.cli import daemon, healing, logs, preflight, running
+from wsfs.cli.errors import UserError, say
 from wsfs.cli.healing import clear
 from wsfs.config import Settings, resolve
 
@@ -54,6 +54,7 @@ def demo(mountpoint: str, mount_options: tuple[str, ...], debug: bool) -> None:
         signal.signal(number, signal.default_int_handler)  # so that everything is cleared away
     preflight.check_fuse()
     place = mountinfo.canonical(mountpoint)
+    healing.heal(place, warn=say)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_directory(place))
         preflight.check_mountpoint(place)

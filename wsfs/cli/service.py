@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from wsfs import mountinfo
+from wsfs import control, mountinfo
 from wsfs.cli import daemon, healing, known, preflight, units
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.paths import PATH
@@ -60,7 +60,7 @@ def install(
     manager.check()
     written = parse_mount_options(",".join(mount_options))
     environment = {f"WSFS_{name.upper()}": _written(value.raw) for name, value in written.items()}
-    settings = _settings(account, mountpoint, system, environment)
+    settings = _settings(manager, account, mountpoint, environment)
     if mountpoint is not None:
         environment["WSFS_MOUNTPOINT"] = str(settings.mountpoint)
     command = units.own_command()
@@ -202,10 +202,12 @@ def _only_account(system: bool) -> str:
     return name
 
 
-def _settings(account: str, mountpoint: str | None, system: bool, environment: dict[str, str]) -> Settings:
+def _settings(
+    manager: units.Manager, account: str, mountpoint: str | None, environment: dict[str, str]
+) -> Settings:
     """What the service will have: what is wrong is told now, and not in a journal. The environment isn't its."""
     try:
-        settings = resolve(account, mountpoint, environ=environment, warn=say, system=system)
+        settings = resolve(account, mountpoint, environ=environment, warn=say, system=manager.system)
     except LoginUnreadable:
         raise
     except ConfigError as error:
@@ -217,10 +219,23 @@ def _settings(account: str, mountpoint: str | None, system: bool, environment: d
     preflight.check_fuse()
     if settings.allow_other:
         preflight.check_allow_other()
-    if mountinfo.find(settings.mountpoint) is None:
-        preflight.make_mountpoint(settings.mountpoint)
+    if not _is_its_own(manager, account, settings.mountpoint):
+        if mountinfo.find(settings.mountpoint) is None:
+            preflight.make_mountpoint(settings.mountpoint)
         preflight.check_mountpoint(settings.mountpoint)
     return settings
+
+
+def _is_its_own(manager: units.Manager, account: str, place: Path) -> bool:
+    """Whether what is mounted at a place is the drive of this very service, installed before."""
+    live = control.find_mount(place)
+    if live is None or live.socket is None:
+        return False
+    with contextlib.suppress(control.ControlError):
+        return manager.show(manager.unit(account), "MainPID")["MainPID"] == str(
+            control.server_pid(live.socket)
+        )
+    return False
 
 
 def _mountpoint(account: str, system: bool, drop_in: Path | None = None) -> Path:
