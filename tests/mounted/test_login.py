@@ -16,6 +16,7 @@ import trio
 
 from tests.conftest import ExpectedWarnings
 from tests.desk import Desk, at_desk
+from tests.session_bus import notification_server, session_bus
 from wsfs import mountinfo
 from wsfs.emulator.scale import scaled_account
 
@@ -124,6 +125,26 @@ async def test_a_dead_login_leaves_what_is_cached_and_heals_without_a_remount(
     await desk.wsfs("login", desk.emulator.url)
     await drive.until_status("good")
     assert len(await drive.read(names[1])) > 0
+
+
+async def test_a_dead_login_is_told_on_the_desktop_until_it_is_healed(
+    desk: Desk, drive: Drive, expected_warnings: ExpectedWarnings
+) -> None:
+    with session_bus() as address:
+        async with notification_server(address) as server:
+            desk.env["DBUS_SESSION_BUS_ADDRESS"] = address
+            await desk.wsfs("login", desk.emulator.url)
+            await drive.mount()
+            names = await drive.names()
+            die(desk)
+            with pytest.raises(PermissionError):
+                await drive.read(names[1])
+            shown = await server.until("Log in to Worksection again", seconds=30)
+            assert "wsfs login" in shown.body
+            assert shown.urgency == 2
+            await desk.wsfs("login", desk.emulator.url)
+            await server.until_gone("Log in to Worksection again", seconds=30)
+            await drive.umount()
 
 
 async def test_with_a_dead_login_a_known_account_is_mounted_all_the_same(desk: Desk, drive: Drive) -> None:
