@@ -367,6 +367,42 @@ def test_a_thousand_files(
             assert set(ledger.actions()) <= {"download"}
 
 
+NASTY = {
+    "What? Why?": "What？ Why？",
+    'a/b\\c:d*e"f<g>h|i': "a／b＼c：d＊e＂f＜g＞h｜i",
+    "CON": "ＣON",
+    "nul.txt": "ｎul.txt",
+    "The end.": "The end．",
+    "A space ": "A space␠",
+    "Already？": "Already‛？",
+    "Їжак ☃ 😀": "Їжак ☃ 😀",
+    "Plan": "Plan",
+    "PLAN": "PLAN (id {})",
+}
+
+
+@pytest.mark.promise(
+    "With `windows_names` every name is one that Windows can have, and means one title in Worksection."
+)
+def test_every_name_of_the_account_is_one_that_a_client_can_use(
+    mounting: Mounter, small_service: Process, open_place: Path, tmp_path: Path
+) -> None:
+    need_samba()
+    shown = {}
+    for title, name in NASTY.items():
+        made = small_service.act("add_task", project=1003, name=title, files=[{"name": title, "text": title}])
+        shown[name.format(made["id"])] = title
+    options = f"{documented_options()},{QUIET}"
+    mount = mounting(small_service, options=options, place=open_place / "names")
+    [project] = [path for path in mount.place.iterdir() if node_id(path) == 1003]
+    with samba(tmp_path / "samba", mount.place) as server:
+        assert shown.keys() <= server.listing(project.name).keys()
+        for name, title in shown.items():
+            [file] = server.listing(f"{project.name}\\{name}")
+            server.client(f'cd "{project.name}\\{name}"', f'get "{file}" "{tmp_path}/got"')
+            assert (tmp_path / "got").read_text() == title
+
+
 def test_samba_s_own_defaults_work_too(
     shared: Mount, shared_service: Process, task: str, local: Path, file: Path, tmp_path: Path
 ) -> None:
