@@ -267,6 +267,28 @@ def test_who_is_no_author_can_look_but_change_nothing(
     assert [post["action"] for post in ledger.posts()] == ["update_task"]
 
 
+def test_a_new_version_is_by_the_one_who_wrote_it(
+    mounting: Mounter, small_service: Process, place: Path
+) -> None:
+    options = f"allow_other,{QUIET},settle=0.5,versions,{OFFICE_OPTIONS},{AUTHORS}"
+    mount = mounting(small_service, options=options, place=place)
+    task = task_of(mount)
+    list(task.iterdir())
+    ledger = Ledger(small_service)
+    as_user(BOB, "tee", task / "file 01.jpg", stdin="by bob")
+    assert owner(task / "file 01.jpg") == (BOB_ID, OFFICE, "660")
+    as_user(ANN, "truncate", "-s", "3", task / "file 02.docx")
+    as_user(ANN, "mv", task_of(mount, 2) / "file 01.jpg", task_of(mount, 2) / "file 01.jpg~")
+    as_user(ANN, "tee", task_of(mount, 2) / "file 01.jpg", stdin="by ann")
+    mount.flush()
+    posts = [(post["params"]["email_user_from"], post["params"]["text"]) for post in ledger.posts()]
+    assert sorted(posts) == [
+        ("olena@example.com", "file 01.jpg"),
+        ("taras@example.com", "file 01.jpg"),
+        ("taras@example.com", "file 02.docx"),
+    ]
+
+
 def test_a_mistaken_email_is_said_and_nothing_is_lost(
     mounting: Mounter, small_service: Process, place: Path, expected_warnings: ExpectedWarnings
 ) -> None:
