@@ -445,8 +445,8 @@ class Layout(RuleBasedStateMachine):
                 assert one.parent is node
                 assert "/" not in name
                 if one.kind in LOCAL_KINDS and taken.count(one.title) == 1:
-                    shown = to_windows(one.title) if self.windows else one.title
-                    assert name == shown, "what is pending has its plain name"
+                    own_name = to_windows(one.title) if self.windows else one.title
+                    assert name == own_name, "what is pending has its plain name"
                 elif one.kind not in LOCAL_KINDS and one.kind is not Kind.DONE:
                     plain = safe_name(
                         one.title, is_directory=isinstance(one, Directory), windows=self.windows

@@ -102,7 +102,7 @@ def known_accounts(files: Sequence[Path] | None = None) -> list[KnownAccount]:
 def read(path: Path) -> ConfigFile:
     """What a configuration file says. ConfigError when it can't be read, or is no TOML, with line and column.
 
-    A file of the system's that this user may not read isn't meant for him: it holds the secrets of the machine's drives.
+    A file of the system's that this user may not read isn't meant for him: it holds secrets of the machine's drives.
     """
     try:
         text = path.read_text(encoding="utf-8")
