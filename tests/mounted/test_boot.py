@@ -72,6 +72,7 @@ def test_after_each_boot_both_are_back_and_a_shutdown_sends_what_is_pending(
             machine.run("journalctl", "--boot", "--unit=wsfs@two", "--priority=warning", "-o", "cat").out
             == ""
         )
+        assert "is mounted at" in machine.wsfs("log", BY_UNIT).out
         machine.wsfs("service", "uninstall", "two", "--system")
         assert machine.mounts(BY_UNIT) == []
 
