@@ -57,7 +57,7 @@ async def test_retry_sends_a_file_with_the_directory_that_was_refused_above_it(
     await desk.mkdir("/Office/Plans")
     [inode] = await refused(desk, "/Office/Plans/a.txt")
     assert files(desk)["/Office/Plans"]["directory"]
-    assert await commands(desk).retry([inode]) == {"files": 1}
+    assert await commands(desk).retry([inode]) == {"files": 1, "left": []}
     await desk.flush()
     assert files(desk) == {}
     [task] = [one for one in next(iter(desk.account.projects.values())).tasks if one.name == "Plans"]
@@ -66,7 +66,7 @@ async def test_retry_sends_a_file_with_the_directory_that_was_refused_above_it(
 
 async def test_retry_passes_over_what_is_not_held_back(desk: Desk) -> None:
     inode = await desk.write(f"{REPORT}/new.txt")
-    assert await commands(desk).retry([inode, 12345]) == {"files": 0}
+    assert await commands(desk).retry([inode, 12345]) == {"files": 0, "left": []}
 
 
 async def test_a_read_only_drive_says_that_it_sends_nothing(emulator: Emulator, tmp_path: Path) -> None:
@@ -127,6 +127,10 @@ async def test_what_lay_in_a_task_that_is_gone_is_listed_where_it_was_and_can_be
     await desk.refresh()
     assert await desk.names("/Office") == []
     assert list(files(desk)) == [f"{REPORT}/new.txt"]
+    told = await commands(desk).retry([inode])
+    assert (told["files"], told["left"][0]["path"]) == (0, f"{REPORT}/new.txt")
+    assert "`wsfs uploads save DIR`" in told["left"][0]["reason"]
+    assert desk.spool.nodes[inode].state is State.QUARANTINED
     assert await commands(desk).discard([inode]) == {"files": 1, "left": []}
     assert files(desk) == {}
 

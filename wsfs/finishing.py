@@ -126,4 +126,6 @@ async def drain(sender: Sender, spool: Spool, end: End) -> Left:
     if left.files:
         one = left.files == 1
         log.info("%s %s left: safe, and sent when the drive is mounted again", left, "is" if one else "are")
+    if left.attention:
+        log.info("%d more can't go by themselves: `wsfs uploads` says why", left.attention)
     return left

@@ -13,6 +13,7 @@ from wsfs.drive.errors import DriveError, NoSuchName
 from wsfs.drive.filesystem import Drive
 from wsfs.drive.namespace import Namespace
 from wsfs.tree.nodes import Directory, Node
+from wsfs.uploads.batch import GONE, root_of
 from wsfs.uploads.draining import Drained
 from wsfs.uploads.errors import UploadError
 from wsfs.uploads.sender import Sender
@@ -185,9 +186,19 @@ class UploadCommands:
         return {"files": await self._sender.release(scope, named=named)}
 
     async def retry(self, inodes: Collection[int]) -> dict[str, Any]:
-        """Send again what is interrupted or quarantined of these. Raises ControlError."""
+        """Send again what is interrupted or quarantined of these; what can't go is `left`. Raises ControlError."""
         self._check_sends()
-        return {"files": await self._sender.retry(inodes)}
+        spool, tree = self._drive.spool, self._drive.tree
+        nodes = [node for inode in inodes if (node := spool.nodes.get(inode)) is not None]
+        lost = {node.inode for node in nodes if tree.get(root_of(spool.nodes, node)) is None}
+        listed = {file["inode"]: file for file in self.listing()["files"]} if lost else {}
+        left = [
+            {"path": listed[inode]["path"], "state": listed[inode]["state"], "reason": GONE}
+            for inode in lost
+            if inode in listed
+        ]
+        going = [node.inode for node in nodes if node.inode not in lost]
+        return {"files": await self._sender.retry(going), "left": left}
 
     async def discard(self, inodes: Collection[int]) -> dict[str, Any]:
         """Delete these for good, files before directories; what is on its way or was changed stays, in `left`.

@@ -128,6 +128,7 @@ def retry(paths: tuple[str, ...], as_json: bool) -> None:
             for chunk in _chunks(going):
                 answer = control.call(choice.pending.socket, "retry", inodes=chunk)
                 sent += int(answer.get("files") or 0)
+                left += [one for one in answer.get("left", ()) if isinstance(one, dict)]
     if as_json:
         click.echo(json.dumps({"files": sent, "left": left}, indent=2, ensure_ascii=False))
     else:

@@ -56,7 +56,8 @@ class Controls(Protocol):
         ...
 
     async def retry(self, inodes: Collection[int]) -> dict[str, Any]:
-        """Send again what is interrupted or quarantined of these, by the inodes that `uploads` tells."""
+        """Send again what is interrupted or quarantined of these, by the inodes that `uploads` tells; what can't go
+        is `left`."""
         ...
 
     async def discard(self, inodes: Collection[int]) -> dict[str, Any]:
