@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import platformdirs
@@ -111,11 +111,54 @@ def listing(spool: Path) -> dict[str, Any]:
     return {"account": belonging.account(spool.parent) or "", "spool": str(spool), "files": files}
 
 
-def content_path(spool: str, name: str) -> Path:
-    """Where the content of that name is, which a list told of. Raises Unreadable for what is no name."""
+def open_content(spool: str, name: str) -> BinaryIO:
+    """The content of that name, which a list told of, to be read: a small one from the journal, another's file.
+
+    Raises Unreadable for what is no name, and where the journal can't be read; FileNotFoundError, OSError.
+    """
     if not name or name in (".", "..") or "/" in name:
         raise Unreadable("the list of uploads makes no sense; is the mount of another version of wsfs?")
-    return Path(spool) / CONTENT / name
+    place = Path(spool)
+    small = _small_content(place, name) if (place / JOURNAL).exists() else None
+    if small is None:
+        return (place / CONTENT / name).open("rb")
+    memory = os.fdopen(os.memfd_create("wsfs", os.MFD_CLOEXEC), "w+b")
+    try:
+        memory.write(small)
+        memory.seek(0)
+    except BaseException:
+        memory.close()
+        raise
+    return memory
+
+
+def _small_content(spool: Path, name: str) -> bytes | None:
+    """What the journal holds of it; nothing where that is a file (see wsfs.uploads.contents)."""
+    try:
+        with _opened(spool) as database:
+            if "contents" not in _tables(database):
+                return None
+            found = database.execute("select data from contents where name = ?", (name,)).fetchone()
+            if found is None and _is_empty(database, name):
+                return b""
+    except sqlite3.Error as error:
+        raise Unreadable(f"the uploads in {spool} can't be read: {error}") from error
+    return None if found is None else bytes(found[0])
+
+
+def _is_empty(database: sqlite3.Connection, name: str) -> bool:
+    """Whether a row says that there is nothing in it: then it is nowhere."""
+    found = database.execute("select size from nodes where content = ?", (name,)).fetchone()
+    return found is not None and found[0] == 0
+
+
+def _opened(spool: Path) -> contextlib.closing[sqlite3.Connection]:
+    address = f"file:{quote(os.fsencode(spool / JOURNAL))}?mode=ro"
+    return contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS))
+
+
+def _tables(database: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
 
 
 def _as_found(row: _Row) -> tuple[State, str]:
@@ -141,13 +184,10 @@ def _path(row: _Row, rows: dict[int, _Row], places: dict[int, str]) -> str:
 
 def _read(spool: Path) -> tuple[list[_Row], dict[int, str]]:
     """The journal's rows; a query of one transaction, so as of one moment."""
-    address = f"file:{quote(os.fsencode(spool / JOURNAL))}?mode=ro"
     try:
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as database:
+        with _opened(spool) as database:
             database.execute("begin")
-            tables = {
-                name for (name,) in database.execute("select name from sqlite_master where type = 'table'")
-            }
+            tables = _tables(database)
             nodes = database.execute(f"select {', '.join(_COLUMNS)} from nodes order by inode").fetchall()
             places = dict(database.execute("select root, path from places")) if "places" in tables else {}
     except sqlite3.Error as error:

@@ -195,7 +195,7 @@ async def _serve(
         twin=functools.partial(is_twin, spool),
     )
     notifier = Notifier()
-    publisher = Publisher(tree, notifier.tell)
+    publisher = Publisher(tree, notifier.tell, notifier.tell_dates)
     population = Population(
         tree,
         timezone=settings.timezone,

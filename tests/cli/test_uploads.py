@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable
@@ -256,6 +257,21 @@ def test_it_is_copied_out_with_its_times(wsfs: Run, spool: Path, tmp_path: Path)
     assert refused.stat().st_mode & 0o777 == 0o644
     assert (place / "(inode 99)" / "lost.txt").exists()
     assert not [path for path in place.rglob("*") if path.name.startswith(".wsfs")]
+
+
+def test_what_lies_in_the_journal_alone_is_copied_out_too(wsfs: Run, spool: Path, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(spool / "journal.sqlite")) as database:
+        database.execute("create table contents (id integer primary key, name text, data blob)")
+        database.execute("insert into contents values (100, '100', ?)", (b"CONTENT OF REFUSED.TXT",))
+        database.execute("update nodes set size = 0 where inode = 103")
+        database.commit()
+    (spool / "content" / "103").unlink()
+    place = tmp_path / "rescued"
+    result = wsfs("uploads", "save", place)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (place / "Сайт" / "Logo" / "refused.txt").read_bytes() == b"CONTENT OF REFUSED.TXT"
+    assert (place / "Сайт" / "Logo" / "half.bin").read_bytes() == b"", "it is empty, and so nowhere"
+    assert (place / "Сайт" / "Logo" / "New" / "closed.bin").read_bytes() == b"content of closed.bin"
 
 
 @promise(

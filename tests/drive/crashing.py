@@ -30,7 +30,7 @@ from wsfs.emulator.emulator import Emulator
 from wsfs.tree.inodes import Kind
 from wsfs.tree.nodes import File
 from wsfs.uploads import journal
-from wsfs.uploads.contents import Contents
+from wsfs.uploads.contents import SMALL, Contents
 from wsfs.uploads.nodes import NODE_COLUMNS
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
@@ -172,7 +172,8 @@ async def version(desk: Desk, steps: Steps, task: str) -> None:
 async def put(desk: Desk, steps: Steps, path: str) -> None:
     """As cp; says what it was promised once the close has returned."""
     name = path.rpartition("/")[2]
-    content = f"content of {name}"
+    # One of the three is no small content, so that it is a file of the spool.
+    content = f"content of {name}" + " and more" * (SMALL // 8 if name == "b.txt" else 0)
     await desk.write(path, content.encode())
     steps.say(f"promised {path} {content}")
 

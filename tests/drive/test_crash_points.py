@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from wsfs.emulator.testing import Process, running_process
+from wsfs.uploads.contents import SMALL
 
 MOST = int(os.environ.get("WSFS_CRASHES", "1"))
 """Of one kind of step, this many are crashed at; there are up to ten."""
@@ -154,7 +155,8 @@ def crash_and_look(
     assert len(files) >= len(promised)
     assert set(sums.values()) <= {1}, f"there twice: {files}"
     # What was made without a promise is whole too, or isn't there.
-    contents = {f"content of {name}.txt" for name in "abc"} | {"a new version of a.txt"}
+    large = "content of b.txt" + " and more" * (SMALL // 8)
+    contents = {large, "content of a.txt", "content of c.txt", "a new version of a.txt"}
     assert {sentence.split(".txt ", 1)[1] for sentence in shown} <= contents
     assert len(shown) == len(files)
     tasks = {(file["task"]["id"], file["task"]["name"]) for file in files if file["task"]}

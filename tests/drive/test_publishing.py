@@ -42,7 +42,7 @@ def test_what_the_kernel_does_itself_is_left_out_and_what_it_does_otherwise_is_a
     publisher.shown(5)
     tree.set_task([TaskRecord(10, 1, "new")])
     publisher.publish(without=[(5, "t")], besides=[(5, "believed")])
-    assert heard == [Changes({(5, "new"), (5, "believed")}, {5})]
+    assert heard == [Changes({(5, "new"), (5, "believed")})], "it forgets the directory's attributes too"
     publisher.publish()
     assert len(heard) == 1
 
@@ -54,3 +54,17 @@ def test_a_change_of_attributes_alone() -> None:
     publisher.shown(42)
     publisher.changed(42)
     assert heard == [Changes(inodes={42})]
+
+
+def test_times_alone_may_come_later() -> None:
+    tree, _, heard = make()
+    dates: list[set[int]] = []
+    publisher = Publisher(tree, heard.append, dates.append)
+    publisher.shown(5)
+    tree.add_local(2**48, 5, "mine", is_directory=False)
+    tree.date_local(2**48, 7)
+    publisher.publish_dates()
+    assert heard == [Changes({(5, "mine")})], "a name is never late"
+    assert dates == [{5}], "the file was never shown"
+    publisher.publish_dates()
+    assert (len(heard), len(dates)) == (1, 1)

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 import pyfuse3
 import pytest
 import trio
+import trio.testing
 
-from wsfs.fuse.notify import Notifier
+from wsfs.fuse.notify import DATES_WAIT, Notifier
 from wsfs.tree.layout import Changes
 
 
@@ -128,3 +129,28 @@ async def test_a_thread_that_hangs_in_the_kernel_is_left_behind(kernel: Kernel) 
             notifier.tell(Changes({(5, "stuck")}))
             await until(lambda: kernel.threads)
             nursery.cancel_scope.cancel()
+
+
+async def test_times_alone_are_told_a_moment_later_and_together(
+    kernel: Kernel, autojump_clock: trio.testing.MockClock
+) -> None:
+    notifier = Notifier()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(notifier.run)
+        begun = trio.current_time()
+        for _ in range(100):
+            notifier.tell_dates({5})
+            notifier.tell_dates({6})
+            await trio.sleep(DATES_WAIT / 200)
+        assert kernel.inodes == []
+        notifier.tell(Changes({(5, "a")}))
+        while not kernel.entries:  # noqa: ASYNC110 - threads tell no trio event
+            await trio.sleep(0.001)
+        assert kernel.inodes == [], "what else is told doesn't wait, and doesn't hasten it"
+        while len(kernel.inodes) < 2:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        assert trio.current_time() - begun < DATES_WAIT + 0.1
+        assert set(kernel.inodes) == {(5, True), (6, True)}
+        await trio.sleep(5)
+        assert len(kernel.inodes) == 2
+        nursery.cancel_scope.cancel()

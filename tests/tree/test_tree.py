@@ -255,3 +255,43 @@ def test_an_alias_that_is_recorded_before_the_pending_node_turns_pushes_nobody_o
     assert len(tree.tasks[10].names) == 2
     tree.adopt_file(LOCAL, ("task", 10), AttachmentRecord(20, "a", 1))
     assert {name: node.inode for name, node in tree.tasks[10].names.items()} == {"a": LOCAL}
+
+
+def test_what_is_made_here_is_named_without_naming_all_the_rest_anew() -> None:
+    tree = make_tree()
+    tree.set_tasks([TaskRecord(10, 1, "task")], 1)
+    task = tree.tasks[10]
+    tree.set_attachments(("task", 10), [AttachmentRecord(20, "a", 1)])
+    names = task.names
+    tree.take_changes()
+    tree.add_local(LOCAL, task.inode, "b", is_directory=False)
+    assert task.names is names
+    assert {name: node.inode for name, node in names.items()} == {"a": 20 * 4 + 3, "b": LOCAL}
+    assert tree.take_changes().entries == {(task.inode, "b")}
+    tree.add_local(LOCAL + 1, task.inode, "a", is_directory=False)
+    assert {name: node.inode for name, node in task.names.items()} == {
+        "a (id 20)": 20 * 4 + 3,
+        "b": LOCAL,
+        "a": LOCAL + 1,
+    }
+
+
+def test_what_is_adopted_together_is_named_once() -> None:
+    tree = make_tree()
+    tree.set_tasks([TaskRecord(10, 1, "task")], 1)
+    task = tree.tasks[10]
+    for number in range(3):
+        tree.add_local(LOCAL + number, task.inode, f"file {number}", is_directory=False)
+    names = task.names
+    tree.take_changes()
+    with tree.together():
+        for number in range(3):
+            record = AttachmentRecord(20 + number, f"file {number}", 1)
+            tree.adopt_file(LOCAL + number, ("task", 10), record)
+            assert task.names is names
+    assert {name: node.inode for name, node in task.names.items()} == {
+        f"file {number}": LOCAL + number for number in range(3)
+    }
+    changes = tree.take_changes()
+    assert changes.inodes >= {LOCAL, LOCAL + 1, LOCAL + 2}
+    assert not changes.entries

@@ -14,6 +14,7 @@ from wsfs.api.client import Attachment
 from wsfs.api.errors import ApiError, OutcomeUnknown
 from wsfs.api.models import Comment, File, Project, Ref, Task, User
 from wsfs.api.pacing import Lane
+from wsfs.uploads.contents import SMALL
 from wsfs.uploads.hooks import Destination, ProjectDestination, RootDestination, SentBatch, TaskDestination
 from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.options import Options
@@ -304,14 +305,20 @@ class World:
     """A spool in a directory, with its sender, a service and a drive; time passes only when asked to."""
 
     def __init__(
-        self, directory: Path, clock: trio.testing.MockClock, options: Options | None = None
+        self,
+        directory: Path,
+        clock: trio.testing.MockClock,
+        options: Options | None = None,
+        *,
+        small: int = SMALL,
     ) -> None:
         self.directory = directory
         self.clock = clock
         self.options = options or Options()
         self.service = FakeService()
         self.drive = FakeDrive()
-        self.spool = Spool(directory, clock=self.wall, floor=0)
+        self.small = small
+        self.spool = Spool(directory, clock=self.wall, floor=0, small=small)
         self.sender = Sender(self.spool, self.service, self.drive, self.options)
         self.crashed = False
 
@@ -338,7 +345,7 @@ class World:
 
     def again(self) -> World:
         """Another run over the same directory, the same service and the same drive."""
-        world = World(self.directory, self.clock, self.options)
+        world = World(self.directory, self.clock, self.options, small=self.small)
         world.service, world.drive = self.service, self.drive
         world.sender = Sender(world.spool, world.service, world.drive, world.options)
         return world

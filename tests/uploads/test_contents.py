@@ -1,4 +1,4 @@
-"""The content files."""
+"""The contents: files, and small ones that the journal holds."""
 
 from __future__ import annotations
 
@@ -7,59 +7,87 @@ from pathlib import Path
 
 import pytest
 
-from wsfs.uploads.contents import Contents
+from wsfs.uploads import journal as rows
+from wsfs.uploads.contents import SMALL, Contents
 from wsfs.uploads.errors import NoSpace, SpoolBroken
 
 
+class Shelf:
+    """A journal's part in it: small contents by their numbers."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, bytes] = {}
+
+    def write(self, operations: list[rows.Operation]) -> None:
+        for sql, values in operations:
+            if sql.startswith("delete"):
+                self.held.pop(values[0], None)
+            elif "select" in sql:
+                self.held[values[0]] = self.held[values[2]]
+            else:
+                self.held[values[0]] = values[2]
+
+    def read(self, name: str) -> bytes:
+        return self.held[int(name.rpartition(".")[2])]
+
+
 @pytest.fixture
-def contents(tmp_path: Path) -> Contents:
-    made = Contents(tmp_path / "content", floor=0)
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def contents(tmp_path: Path, shelf: Shelf) -> Contents:
+    made = Contents(tmp_path / "content", shelf.read, floor=0)
     made.prepare()
     return made
 
 
+def write_file(contents: Contents, name: str, data: bytes) -> tuple[int, int]:
+    content = contents.make(name)
+    os.pwrite(content.descriptor, data, 0)
+    try:
+        return contents.make_safe(content)
+    finally:
+        content.close()
+
+
+# Files
+
+
 def test_any_write_shows_in_the_stamp_however_soon(contents: Contents) -> None:
     for name in map(str, range(50)):
-        stamp = contents.make(name)
-        descriptor = contents.open(name)
-        os.pwrite(descriptor, b"a", 0)
-        assert os.fstat(descriptor).st_mtime_ns != stamp
-        stamp, size = contents.make_safe(descriptor)
+        content = contents.make(name)
+        os.pwrite(content.descriptor, b"a", 0)
+        stamp, size = contents.make_safe(content)
         assert size == 1
-        os.pwrite(descriptor, b"b", 0)
-        assert os.fstat(descriptor).st_mtime_ns != stamp
-        os.close(descriptor)
-
-
-def test_a_name_is_made_once(contents: Contents) -> None:
-    contents.make("1")
-    with pytest.raises(SpoolBroken):
-        contents.make("1")
+        assert contents.stamp(name) == (stamp, 1)
+        os.pwrite(content.descriptor, b"b", 0)
+        assert os.fstat(content.descriptor).st_mtime_ns != stamp
+        content.close()
 
 
 @pytest.mark.parametrize("keep", [0, 3, 7])
 def test_a_copy_is_of_the_first_bytes_and_another_file(contents: Contents, keep: int) -> None:
-    contents.make("1")
-    contents.path("1").write_bytes(b"content")
+    write_file(contents, "1", b"content")
     contents.copy("1", "1.2", keep)
-    assert contents.path("1.2").read_bytes() == b"content"[:keep]
-    assert contents.path("1.2").stat().st_mode & 0o777 == 0o600
-    contents.path("1.2").write_bytes(b"other")
-    assert contents.path("1").read_bytes() == b"content"
+    assert contents.file("1.2").read_bytes() == b"content"[:keep]
+    assert contents.file("1.2").stat().st_mode & 0o777 == 0o600
+    contents.file("1.2").write_bytes(b"other")
+    assert contents.file("1").read_bytes() == b"content"
 
 
 def test_a_copy_that_fails_leaves_nothing(contents: Contents) -> None:
     with pytest.raises(SpoolBroken):
         contents.copy("missing", "2", 1)
-    contents.make("1")
-    contents.path("1").write_bytes(b"content")
+    write_file(contents, "1", b"content")
     contents._floor = 2**62
     with pytest.raises(NoSpace):
         for _ in range(10**6):
             contents.copy("1", "2", 7)
             contents.remove("2")
             contents._since_check = 2**62
-    assert not contents.path("2").exists()
+    assert not (contents.directory / "2").exists()
 
 
 def test_the_floor_is_kept(contents: Contents) -> None:
@@ -75,12 +103,136 @@ def test_what_is_missing_is_told_or_forgiven(contents: Contents) -> None:
     assert contents.stamp("1") is None
     contents.remove("1")
     with pytest.raises(SpoolBroken):
-        contents.open("1")
+        contents.open("1", 7)
 
 
 def test_strangers_are_found_and_put_aside(contents: Contents) -> None:
-    contents.make("1")
-    contents.path("2").write_bytes(b"who?")
+    write_file(contents, "1", b"")
+    (contents.directory / "2").write_bytes(b"who?")
     assert contents.strangers({"1"}) == [("2", 4)]
     assert contents.put_aside("2").read_bytes() == b"who?"
     assert contents.strangers({"1"}) == []
+
+
+# Small ones
+
+
+def test_a_small_content_lies_in_the_journal_alone(contents: Contents, shelf: Shelf) -> None:
+    content = contents.open("1")
+    assert content.small
+    os.pwrite(content.descriptor, b"some bytes", 0)
+    shelf.write(contents.keep(content))
+    os.pwrite(content.descriptor, b"never kept", 0)
+    content.close()
+    assert list(contents.directory.iterdir()) == []
+    assert contents.stamp("1") == (0, 10)
+    again = contents.open("1", 10)
+    assert again.whole() == b"some bytes"
+    again.close()
+
+
+def test_an_empty_content_is_nowhere(contents: Contents, shelf: Shelf) -> None:
+    content = contents.open("1")
+    assert contents.keep(content) == []
+    os.pwrite(content.descriptor, b"a", 0)
+    shelf.write(contents.keep(content))
+    os.ftruncate(content.descriptor, 0)
+    shelf.write(contents.keep(content))
+    assert shelf.held == {}
+    assert contents.kept == {}
+    content.close()
+    assert contents.file("1").read_bytes() == b""
+
+
+def test_what_is_lent_is_a_copy_that_is_made_once_and_goes_with_the_content(
+    contents: Contents, shelf: Shelf
+) -> None:
+    content = contents.open("1")
+    os.pwrite(content.descriptor, b"first", 0)
+    shelf.write(contents.keep(content))
+    assert not contents.has_files("1")
+    path = contents.file("1")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"first", 0o600)
+    assert contents.has_files("1")
+    before = path.stat().st_mtime_ns
+    assert contents.file("1").stat().st_mtime_ns == before
+    os.pwrite(content.descriptor, b"2nd  ", 0)
+    shelf.write(contents.keep(content))
+    assert contents.file("1").read_bytes() == b"2nd  "
+    content.close()
+    contents.remove("1")
+    assert list(contents.directory.iterdir()) == []
+
+
+def test_one_that_outgrows_the_journal_is_a_file_for_who_has_it_open(
+    contents: Contents, shelf: Shelf
+) -> None:
+    content = contents.open("1")
+    os.pwrite(content.descriptor, b"x" * SMALL, 0)
+    assert not contents.outgrows(content, SMALL)
+    assert contents.outgrows(content, SMALL + 1)
+    descriptor = content.descriptor
+    contents.move(content, contents.make("1"))
+    assert (content.descriptor, content.small) == (descriptor, False)
+    os.pwrite(content.descriptor, b"y", SMALL)
+    _, size = contents.make_safe(content)
+    assert size == SMALL + 1
+    assert not contents.outgrows(content, SMALL * 9)
+    content.close()
+    assert contents.file("1").read_bytes() == b"x" * SMALL + b"y"
+    assert contents.file("1").name == "1"
+
+
+def test_until_a_move_is_safe_the_journal_has_the_content_and_a_start_tells_so(
+    contents: Contents, shelf: Shelf, tmp_path: Path
+) -> None:
+    content = contents.open("1")
+    os.pwrite(content.descriptor, b"small", 0)
+    shelf.write(contents.keep(content))
+    contents.move(content, contents.make("1"))
+    content.close()
+    after = Contents(tmp_path / "content", shelf.read, floor=0)
+    after.found({"1": 5})
+    assert after.stamp("1") == (0, 5)
+    assert after.strangers({"1"}) == [("1", 5)]
+    again = after.open("1", 5)
+    assert (again.whole(), again.small) == (b"small", True)
+    # And where a move is begun once more, what the first left is no part of it.
+    (contents.directory / "1").write_bytes(b"what a longer move left")
+    after.move(again, after.make("1"))
+    again.close()
+    assert (contents.directory / "1").read_bytes() == b"small"
+
+
+def test_a_second_name_for_a_small_content(contents: Contents, shelf: Shelf) -> None:
+    content = contents.open("1")
+    assert contents.copy_kept("1", "1.2") == []
+    os.pwrite(content.descriptor, b"small", 0)
+    shelf.write(contents.keep(content))
+    content.close()
+    shelf.write(contents.copy_kept("1", "1.2"))
+    shelf.write(contents.drop("1"))
+    assert contents.drop("1") == []
+    assert shelf.held == {2: b"small"}
+    assert contents.file("1.2").read_bytes() == b"small"
+
+
+def test_a_transaction_that_failed_is_taken_back(contents: Contents, shelf: Shelf) -> None:
+    content = contents.open("1")
+    os.pwrite(content.descriptor, b"small", 0)
+    contents.keep(content)
+    contents.take_back("1", None)
+    assert contents.kept == {}
+    shelf.write(contents.keep(content))
+    contents.drop("1")
+    contents.take_back("1", 5)
+    assert contents.kept == {"1": 5}
+    content.close()
+
+
+def test_with_no_room_for_small_ones_each_is_a_file(tmp_path: Path, shelf: Shelf) -> None:
+    contents = Contents(tmp_path / "content", shelf.read, floor=0, small=0)
+    contents.prepare()
+    content = contents.open("1")
+    assert contents.outgrows(content, 1)
+    content.close()

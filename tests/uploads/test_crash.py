@@ -26,6 +26,10 @@ from .fakes import TASK, FakeDrive, FakeService, World
 ROUNDS = 8
 
 
+SMALL = 6000
+"""So that some of the contents are small ones, and others outgrow that while they are written."""
+
+
 def content_of(name: str) -> bytes:
     """What the child writes into the file of that name."""
     return hashlib.sha256(name.encode()).digest() * (len(name) * 50)
@@ -33,7 +37,7 @@ def content_of(name: str) -> bytes:
 
 async def _copy_for_ever(directory: Path, writers: int) -> None:
     """The child: several programs that copy, save again, rename and delete; says what it was promised."""
-    spool = Spool(directory)
+    spool = Spool(directory, small=SMALL)
     await spool.start()
 
     async def program(number: int) -> None:

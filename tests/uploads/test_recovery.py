@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.conftest import ExpectedWarnings
+from wsfs.uploads.contents import SMALL
+from wsfs.uploads.openfiles import KEEP_AFTER
 from wsfs.uploads.outbox import Outbox
 from wsfs.uploads.states import State
 
@@ -50,6 +53,9 @@ async def test_a_file_that_was_being_written_is_interrupted(
         if flushed:
             await world.spool.flush(handle)
             handle.write(3, b"two")
+        else:
+            await world.wait(KEEP_AFTER)
+            world.spool.keep_open(trio.current_time())
         await world.crash()
         again = world.again()
         async with again.running():
@@ -101,8 +107,9 @@ async def test_a_truncation_of_a_closed_file_is_a_save(world: World, mock_clock:
             assert (found.state, found.size, again.read(found)) == (State.SETTLING, 4, b"long")
 
 
-async def test_a_write_that_no_row_tells_of_is_noticed(world: World, mock_clock: MockClock) -> None:
+async def test_a_write_that_no_row_tells_of_is_noticed(filing: World, mock_clock: MockClock) -> None:
     """The row of a first write may be in the queue still when the process is killed."""
+    world = filing
     async with world.running(sending=False):
         node = await world.write(TASK, "a", b"before")
         path = world.spool.content_path(node)
@@ -144,7 +151,8 @@ async def test_ages_are_kept_over_a_restart(world: World, mock_clock: MockClock)
         assert again.service.names() == ["empty"]
 
 
-async def test_a_content_that_is_missing_is_told(world: World, mock_clock: MockClock) -> None:
+async def test_a_content_that_is_missing_is_told(filing: World, mock_clock: MockClock) -> None:
+    world = filing
     async with world.running(sending=False):
         node = await world.write(TASK, "a")
     world.spool.content_path(node).unlink()
@@ -164,20 +172,24 @@ async def test_leftovers_are_tidied_and_what_nobody_knows_is_put_aside(
 ) -> None:
     expected_warnings.expect("it was put aside")
     async with world.running(sending=False):
-        await world.write(TASK, "a")
+        small = await world.write(TASK, "a")
+        large = await world.write(TASK, "b", b"x" * (SMALL + 1))
+        world.spool.content_path(small)
     content = world.directory / "content"
     (content / "281474976719999").touch()
     (content / "281474976710656.281474976719998").write_bytes(b"a copy that was never used")
     (content / "281474976719997").write_bytes(b"whose is this?")
     again = world.again()
     async with again.running(sending=False):
-        assert len(list(content.iterdir())) == 1
+        assert [path.name for path in content.iterdir()] == [str(large.inode)]
+        assert again.read(small) == b"content"
     assert (world.directory / "lost" / "281474976719997").read_bytes() == b"whose is this?"
 
 
-async def test_a_lost_journal_loses_no_content(
-    world: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
+async def test_a_lost_journal_loses_no_content_that_is_a_file(
+    filing: World, mock_clock: MockClock, expected_warnings: ExpectedWarnings
 ) -> None:
+    world = filing
     expected_warnings.expect("it was put aside")
     async with world.running(sending=False):
         node = await world.write(TASK, "a", b"content")
@@ -198,17 +210,78 @@ async def test_a_first_run_that_was_killed_before_its_first_row(world: World, mo
         assert not (world.directory / "lost").exists()
 
 
-async def test_a_removal_that_a_crash_cut_short_is_finished(world: World, mock_clock: MockClock) -> None:
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_removal_that_a_crash_cut_short_is_finished(
+    world: World, mock_clock: MockClock, large: bool
+) -> None:
     async with world.running(sending=False):
         node = await world.spool.create(TASK, "a", 0o644, 0, 0)
-        world.spool.open(node.inode, write=True).write(0, b"content")
+        handle = world.spool.open(node.inode, write=True)
+        handle.write(0, b"content" * SMALL if large else b"content")
+        await world.spool.fsync(handle)
         await world.spool.remove(node.inode)
-        assert world.spool.content_path(node).exists()
         await world.crash()
         again = world.again()
         async with again.running(sending=False):
             assert again.spool.nodes == {}
+            assert again.spool.contents.kept == {}
             assert not list((world.directory / "content").iterdir())
+
+
+async def test_a_small_content_that_is_being_moved_into_a_file_is_whole_after_a_crash(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a", b"small")
+        handle = world.spool.open(node.inode, write=True)
+        content = handle.opened.content
+        world.spool.contents.move(content, world.spool.contents.make(content.name))
+        await world.crash()
+        again = world.again()
+        async with again.running(sending=False):
+            assert again.spool.nodes[node.inode].state is State.SETTLING
+            assert again.read(node) == b"small"
+            assert not [path for path in (world.directory / "content").iterdir() if path.suffix != ".lent"]
+
+
+async def test_what_grew_out_of_the_journal_is_no_longer_in_it(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        node = await world.write(TASK, "a", b"small")
+        handle = world.spool.open(node.inode, write=True)
+        await world.spool.write(handle, 5, b"x" * SMALL)
+        await world.crash()
+        again = world.again()
+        async with again.running(sending=False):
+            found = again.spool.nodes[node.inode]
+            assert (found.state, found.size) == (State.INTERRUPTED, SMALL + 5)
+            assert again.read(found) == b"small" + b"x" * SMALL
+            assert again.spool.contents.kept == {}
+
+
+async def test_a_stop_keeps_what_an_open_file_has_in_memory(world: World, mock_clock: MockClock) -> None:
+    async with world.running(sending=False):
+        node = await world.spool.create(TASK, "a", 0o644, 0, 0)
+        world.spool.open(node.inode, write=True).write(0, b"unsaved")
+    again = world.again()
+    async with again.running(sending=False):
+        found = again.spool.nodes[node.inode]
+        assert (found.state, again.read(found)) == (State.INTERRUPTED, b"unsaved")
+
+
+async def test_what_stays_open_is_written_to_the_journal_unasked(world: World, mock_clock: MockClock) -> None:
+    async with world.running():
+        node = await world.spool.create(TASK, "a.log", 0o644, 0, 0)
+        handle = world.spool.open(node.inode, write=True)
+        handle.write(0, b"one\n")
+        await world.wait(KEEP_AFTER + 1)
+        handle.write(4, b"two\n")
+        await world.wait(KEEP_AFTER + 1)
+        handle.write(8, b"thr")
+        await world.crash()
+        again = world.again()
+        async with again.running(sending=False):
+            found = again.spool.nodes[node.inode]
+            assert (found.state, again.read(found)) == (State.INTERRUPTED, b"one\ntwo\n")
 
 
 async def test_a_batch_row_goes_with_its_last_node(world: World, mock_clock: MockClock) -> None:

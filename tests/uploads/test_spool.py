@@ -12,6 +12,9 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from tests.conftest import ExpectedWarnings
+from wsfs.uploads import journal
+from wsfs.uploads.contents import SMALL
 from wsfs.uploads.errors import (
     IsADirectory,
     NameTaken,
@@ -34,10 +37,10 @@ from .fakes import OTHER_TASK, PROJECT, TASK, World, is_closed, state
 
 async def test_a_file_is_on_disk_for_its_user_alone(world: World, mock_clock: MockClock) -> None:
     async with world.running(sending=False):
-        node = await world.write(TASK, "a.txt", b"hello")
+        node = await world.write(TASK, "a.txt", b"hello" * SMALL)
         path = world.spool.content_path(node)
         assert path == world.directory / "content" / str(node.inode)
-        assert path.read_bytes() == b"hello"
+        assert path.read_bytes() == b"hello" * SMALL
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert stat.S_IMODE(world.directory.stat().st_mode) == 0o700
@@ -240,7 +243,8 @@ async def test_a_deleted_file_lives_on_for_who_has_it_open(world: World, mock_cl
         assert (await world.write(TASK, "a")).inode != node.inode
         await world.spool.release(handle)
         assert world.spool.get(node.inode) is None
-        assert not world.spool.content_path(node).exists()
+        assert not list((world.directory / "content").iterdir())
+        assert node.content not in world.spool.contents.kept
         with pytest.raises(NoSuchNode):
             await world.spool.remove(node.inode)
         with pytest.raises(NoSuchNode):
@@ -357,12 +361,40 @@ async def test_a_full_disk_is_no_space(world: World, mock_clock: MockClock) -> N
         node = await world.write(TASK, "a")
         handle = world.spool.open(node.inode, write=True)
         full = os.open("/dev/full", os.O_RDWR)
-        os.dup2(full, handle.opened.descriptor)
+        os.dup2(full, handle.opened.content.descriptor)
         os.close(full)
         with pytest.raises(NoSpace):
             handle.write(0, b"x")
-        handle.opened.replace(world.spool.contents.open(node.content))
+        handle.opened.content.become(world.spool.contents.open(node.content))
         await world.spool.release(handle)
+
+
+async def test_a_full_disk_at_the_close_is_told_and_takes_nothing_that_was_promised(
+    world: World,
+    mock_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    expected_warnings: ExpectedWarnings,
+) -> None:
+    expected_warnings.expect("The upload journal could not be written")
+    async with world.running(sending=False):
+        kept = await world.write(TASK, "kept", b"promised")
+        handle = world.spool.open(kept.inode, write=True)
+        handle.write(0, b"something longer")
+        transact = journal._transact
+        monkeypatch.setattr(journal, "_transact", lambda *_: NoSpace("there is no room left"))
+        with pytest.raises(NoSpace):
+            await world.spool.flush(handle)
+        monkeypatch.setattr(journal, "_transact", transact)
+        await world.spool.flush(handle)
+        assert world.spool.journal.read_content(kept.content) == b"something longer"
+        handle.write(0, b"SOMETHING")
+        monkeypatch.setattr(journal, "_transact", lambda *_: NoSpace("there is no room left"))
+        with pytest.raises(NoSpace):
+            await world.spool.flush(handle)
+        await world.spool.release(handle)
+        monkeypatch.setattr(journal, "_transact", transact)
+        assert (state(kept), kept.error) == (State.INTERRUPTED, "there is no room left")
+        assert (world.read(kept), kept.size) == (b"something longer", 16)
 
 
 ATTACHMENT = 4711 * 4 + 3

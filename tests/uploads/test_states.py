@@ -64,6 +64,10 @@ async def restarted(world: World) -> None:
 
 async def scribbled(world: World, node: Spooled) -> None:
     """Its content changes and a crash comes before any row says so."""
+    handle = world.spool.open(node.inode, write=True)
+    world.spool.contents.move(handle.opened.content, world.spool.contents.make(node.content))
+    node.version += 1
+    await world.spool._make_safe(handle.opened, closed=True)
     world.spool.content_path(node).write_bytes(b"something else")
     await restarted(world)
 

@@ -32,10 +32,9 @@ def save(item: Mapping[str, Any], spool: str, directory: Path) -> Path:
     A copy that is there already, of the same bytes, is not made again. Raises NotSaved.
     """
     try:
-        source = leftovers.content_path(spool, str(item.get("content") or ""))
         target = directory.joinpath(*_parts(str(item["path"])))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as content:
+        with leftovers.open_content(spool, str(item.get("content") or "")) as content:
+            target.parent.mkdir(parents=True, exist_ok=True)
             digest, scratch = _copy(content, int(item.get("size") or 0), target.parent)
             try:
                 _dress(scratch, item)

@@ -188,11 +188,12 @@ class Adoption:
                 self._catalog.task_created(_task(result.task_id, self._drop_title, project_id, 0))
 
     def _turn_files(self, result: SentBatch, owner: Owner) -> None:
-        for inode, file in result.files.items():
-            # One that a program has opened for writing meanwhile stays pending; it comes again.
-            if result.leaving(inode):
-                record, mtime_ns = self._population.attachment(file), result.nodes[inode].mtime_ns
-                self._tree.adopt_file(inode, owner, record, mtime_ns)
+        with self._tree.together():
+            for inode, file in result.files.items():
+                # One that a program has opened for writing meanwhile stays pending; it comes again.
+                if result.leaving(inode):
+                    record, mtime_ns = self._population.attachment(file), result.nodes[inode].mtime_ns
+                    self._tree.adopt_file(inode, owner, record, mtime_ns)
         if result.all_files is not None:
             self._catalog.files_listed(owner, list(result.all_files))
 

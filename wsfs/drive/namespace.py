@@ -25,7 +25,6 @@ from wsfs.tree.layout import CONTROL_NAME, DONE_NAME
 from wsfs.tree.nodes import Directory, File, Node, Owner
 from wsfs.tree.windows import is_possible
 from wsfs.uploads.noise import is_noise, is_refused_directory, is_temporary
-from wsfs.uploads.states import IN_FLIGHT
 
 log = logging.getLogger(__name__)
 
@@ -359,7 +358,7 @@ class Namespace:
             raise errors.Denied(f"{handle.node.path()} isn't open for writing")
         if not spooled.writes:
             raise errors.BadHandle(f"{handle.node.path()} isn't open for writing")
-        if spooled.opened.node.state in IN_FLIGHT:
+        if self._spool.waits(spooled, offset + len(data)):
             return None
         return spooled.write(offset, data)
 
@@ -382,7 +381,9 @@ class Namespace:
         spooled = spooled_of(handle)
         if spooled is not None:
             await self._spool.flush(spooled, killed=killed)
-            self._date(handle.node, spooled.opened.node.mtime_ns)
+            # The kernel knows what it wrote; only the directory's time is news, and that of each of a thousand files.
+            self._tree.date_local(handle.node.inode, spooled.opened.node.mtime_ns)
+            self._drive.publisher.publish_dates()
 
     async def synchronise(self, handle: FileHandle) -> None:
         """fsync."""

@@ -27,7 +27,7 @@ _BACKGROUND = re.compile(
 _BY_PROCESS = {b"loader": frozenset({b"pcmanfm", b"pcmanfm-qt"})}
 _FILE_MANAGERS = re.compile(rb"(thunar|nemo|nautilus|caja|pcmanfm|xfdesktop).*", re.IGNORECASE)
 # include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
-_RSYNC = "rsync"
+_RSYNC = b"rsync"
 _PF_EXITING = 0x4
 _PF_SIGNALED = 0x400
 _STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -83,15 +83,18 @@ def patience_of_glance(flags: int, pid: int) -> float | None:
 
 def _name_of(pid: int) -> bytes:
     """The name of a thread, or of a process's first one, at most 15 bytes; none where that can't be told."""
-    # With plain system calls, as every opened file and directory pays for it.
     try:
-        descriptor = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
+        return _read(f"/proc/{pid}/comm").rstrip(b"\n")
     except OSError:
         return b""
+
+
+def _read(path: str) -> bytes:
+    """The little that is in a file of /proc, with plain system calls: every file that is opened or closed pays for it.
+    Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, 64).rstrip(b"\n")
-    except OSError:
-        return b""
+        return os.read(descriptor, 4096)
     finally:
         os.close(descriptor)
 
@@ -119,10 +122,7 @@ def leaves_half(pid: int, handle: SpoolHandle) -> bool:
     """
     if not handle.wrote or handle.sized or is_temporary(handle.opened.node.name):
         return False
-    try:
-        return Path(f"/proc/{pid}/comm").read_bytes().strip() == _RSYNC.encode()
-    except OSError:
-        return False
+    return _name_of(pid) == _RSYNC
 
 
 def is_being_killed(pid: int) -> bool:
@@ -137,13 +137,12 @@ def is_being_killed(pid: int) -> bool:
     if pid <= 0:
         return False
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        before, _, after = text.rpartition(")")
+        before, _, after = _read(f"/proc/{pid}/stat").rpartition(b")")
         fields = after.split()
         flags, blocked, code = int(fields[6]), int(fields[29]), int(fields[49])
     except (OSError, ValueError, IndexError):
         return False
-    is_rsync = before.partition("(")[2] == _RSYNC
+    is_rsync = before.partition(b"(")[2] == _RSYNC
     if flags & _PF_EXITING:
         return bool(flags & _PF_SIGNALED) or code in _STOPPED or (is_rsync and code != 0)
     return is_rsync and bool(blocked & _TIDYING)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from wsfs.tree.layout import Changes
 log = logging.getLogger(__name__)
 
 THREADS = 4
+DATES_WAIT = 0.5
+"""Seconds in which the kernel hears that times are others: each file that is copied in changes its directory's."""
+
 _EXPECTED = frozenset(
     {errno.ENOENT, errno.ENOTEMPTY, errno.EINVAL, errno.EBADF, errno.ENODEV, errno.ENOTCONN}
 )
@@ -34,6 +38,8 @@ class Notifier:
     def __init__(self) -> None:
         self._entries: dict[int, set[str]] = {}
         self._inodes: set[int] = set()
+        self._dated: set[int] = set()
+        self._dates_due = math.inf
         self._waiting: Counter[int] = Counter()
         self._under_way: set[int] = set()
         self._news = trio.Event()
@@ -45,6 +51,13 @@ class Notifier:
             self._entries.setdefault(directory, set()).add(name)
         self._inodes |= changes.inodes
         self._news.set()
+
+    def tell_dates(self, inodes: set[int]) -> None:
+        """Note inodes whose times alone are others, for a moment later; never waits."""
+        self._dated |= inodes
+        if self._dates_due == math.inf:
+            self._dates_due = trio.current_time() + DATES_WAIT
+            self._news.set()
 
     @contextlib.contextmanager
     def waits_in(self, *directories: int) -> Iterator[None]:
@@ -63,8 +76,12 @@ class Notifier:
         """Hand changes over until cancelled; a thread that hangs in the kernel is left behind then."""
         async with trio.open_nursery() as nursery:
             while True:
-                await self._news.wait()
+                with trio.move_on_at(self._dates_due):
+                    await self._news.wait()
                 self._news = trio.Event()
+                if self._dates_due <= trio.current_time():
+                    self._inodes |= self._dated
+                    self._dated, self._dates_due = set(), math.inf
                 inodes, self._inodes = self._inodes, set()
                 if inodes:
                     nursery.start_soon(self._hand_over, None, inodes, ())

@@ -146,7 +146,7 @@ class Tree(Placing):
         self._homes.put(node, parent)
         self._enter(node)
         self._bring_home(node)
-        self._settle()
+        self._settle(fresh=node)
         return node
 
     def move_local(self, inode: int, parent: int, name: str) -> None:

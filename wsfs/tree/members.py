@@ -6,7 +6,8 @@ changed in place, never rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from wsfs.tree.changes import Changes
 from wsfs.tree.homes import Homes
@@ -31,6 +32,7 @@ class Members:
         self._veiled: dict[Node, int] = {}
         self._stale: set[Directory] = set()
         self._emptied: set[Directory] = set()
+        self._held = 0
         self._changes = Changes()
 
     def get(self, inode: int) -> Node | None:
@@ -117,8 +119,28 @@ class Members:
             if node.parent is not None:
                 self._stale.add(node.parent)
 
-    def _settle(self) -> None:
-        """Name anew what changed, and note the difference."""
+    def together(self) -> AbstractContextManager[None]:
+        """What is changed in the block is named and noted once, at its end; nobody may look at names within."""
+        return self._together()
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            self._settle()
+
+    def _settle(self, fresh: Node | None = None) -> None:
+        """Name anew what changed, and note the difference. `fresh` is what alone came, where that is known."""
+        if self._held:
+            return
+        home = fresh.parent if fresh is not None else None
+        if fresh is not None and home is not None and self._stale == {home} and home.name_one(fresh):
+            self._stale.clear()
+            self._changes.inodes.add(home.inode)
+            self._changes.entries.add((home.inode, fresh.title))
         # `Done` and the folders of projects are there only while they hold something.
         while self._emptied:
             directory = self._emptied.pop()

@@ -202,6 +202,16 @@ class Directory(Node):
     def _local_name(self, node: Node) -> str:
         return local_name(node.title, is_directory=isinstance(node, Directory), windows=self.windows)
 
+    def name_one(self, node: Node) -> bool:
+        """Give a new member that was made here its plain name, where nothing else has to be named anew for it; whether
+        that was so. A thousand files that are copied in are then not named a thousand times."""
+        names = self._names
+        if names is None or node.veiled or node.kind not in _PLAIN or node.title in names:
+            return False
+        names[node.title] = node
+        node.name = node.title
+        return True
+
     def mtime_ns(self) -> int:
         """The newest date among itself, its children and what was done in it here."""
         newest = max((member.stamp_ns for member in self.members.values()), default=0)

@@ -1,7 +1,15 @@
-"""The content files of a spool: one for each spooled file, in one directory, for its user alone.
+"""The contents of a spool's files: a small one lies in the journal, beside its row, a larger one is a file.
 
-Everything here blocks on the disk: the spool calls it in worker threads, save what only touches the page
-cache. A disk that is full is NoSpace, whatever else it says SpoolBroken.
+A small content is written with the commit of its row, so that a close waits for the disk once, not two or three
+times (`scripts/bench uploads`). While it is open it lives in memory, as a file without a name (memfd), so that it
+is read and written through a descriptor in either case; what is kept is taken from there. Once it outgrows SMALL it
+moves into a file for good. An empty content is neither: a name that nothing is known of is an empty one.
+
+Where there is a file beside a content in the journal (a crash came while it moved), the journal is right: the file
+was never promised.
+
+What touches the disk blocks, and is called in worker threads, save what only meets the page cache. A disk that is full
+is NoSpace, whatever else it says SpoolBroken.
 """
 
 from __future__ import annotations
@@ -12,14 +20,19 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from wsfs.uploads import journal as rows
 from wsfs.uploads.errors import NoSpace, SpoolBroken, UploadError
+
+SMALL = 64 * 1024
+"""Bytes of the largest content that lies in the journal."""
 
 _FICLONE = 0x40049409  # linux/fs.h
 _CHECK_EVERY = 1 << 20
 _STAMP_AGE_NS = 3600 * 10**9
+_LENT = ".lent"
 
 
 def translated(error: OSError, doing: str) -> UploadError:
@@ -44,13 +57,50 @@ def _mark(descriptor: int) -> None:
     os.utime(descriptor, ns=(stamp, stamp))
 
 
-class Contents:
-    """The directory of content files at `directory`, keeping `floor` bytes of its disk free."""
+class OpenContent:
+    """The content `name` while it is open: `descriptor` reads and writes it, `small` while that is memory alone.
 
-    def __init__(self, directory: Path, *, floor: int) -> None:
+    The owner calls `close` once.
+    """
+
+    def __init__(self, name: str, descriptor: int, *, small: bool) -> None:
+        self.name = name
+        self.descriptor = descriptor
+        self.small = small
+
+    def whole(self) -> bytes:
+        """All its bytes, of a small one."""
+        return os.pread(self.descriptor, SMALL + 1, 0)
+
+    def become(self, other: OpenContent) -> None:
+        """Be that content from now on, for everybody who holds this; takes `other` over."""
+        os.dup2(other.descriptor, self.descriptor, inheritable=False)
+        other.close()
+        self.name, self.small = other.name, other.small
+
+    def close(self) -> None:
+        """Close it: what was written to a small one since it was kept is gone."""
+        os.close(self.descriptor)
+
+
+class Contents:
+    """The contents of a spool: files in `directory`, keeping `floor` bytes of its disk free, and small ones.
+
+    `read` gives a small content from the journal, and may be called in any thread. `small` is how many bytes the
+    largest of those has; with 0 every content is a file.
+    """
+
+    def __init__(
+        self, directory: Path, read: Callable[[str], bytes], *, floor: int, small: int = SMALL
+    ) -> None:
         self.directory = directory
+        self._read = read
         self._floor = floor
+        self._most = small
         self._since_check = _CHECK_EVERY
+        self._kept: dict[str, int] = {}
+        self._lent: set[str] = set()
+        self._fresh: set[str] = set()
 
     def prepare(self) -> None:
         """Make the directory where it is missing."""
@@ -58,30 +108,112 @@ class Contents:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.directory.chmod(0o700)
 
-    def path(self, name: str) -> Path:
-        """Where the content of that name is."""
-        return self.directory / name
+    # Small ones: the journal's operations for them
 
-    def make(self, name: str) -> int:
-        """Make an empty content file that survives a crash; returns its stamp."""
-        with translating("a file can't be made in the upload spool"):
-            self.need_room(1)
-            descriptor = os.open(
-                self.path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+    def found(self, small: Mapping[str, int]) -> None:
+        """The journal has these small contents (name, size), and no others."""
+        self._kept = dict(small)
+
+    @property
+    def kept(self) -> Mapping[str, int]:
+        """The sizes of the contents that lie in the journal, or will once what is queued there is written."""
+        return self._kept
+
+    def keep(self, content: OpenContent) -> list[rows.Operation]:
+        """What has the journal hold a small content as it is now; for the transaction of its row."""
+        assert content.small
+        data = content.whole()
+        self._lent.discard(content.name)
+        if not data:
+            return self.drop(content.name)
+        self._kept[content.name] = len(data)
+        return [rows.put_content(content.name, data)]
+
+    def copy_kept(self, name: str, new: str) -> list[rows.Operation]:
+        """What has the journal hold a small content under a second name too."""
+        if name not in self._kept:
+            return []
+        self._kept[new] = self._kept[name]
+        return [rows.copy_content(name, new)]
+
+    def drop(self, name: str) -> list[rows.Operation]:
+        """What takes a content out of the journal, where it is there."""
+        return [rows.delete_content(name)] if self._kept.pop(name, None) is not None else []
+
+    def take_back(self, name: str, size: int | None) -> None:
+        """The transaction failed: the journal holds as much of this content as before, None being nothing."""
+        if size is None:
+            self._kept.pop(name, None)
+        else:
+            self._kept[name] = size
+
+    # Opening, reading and writing
+
+    def open(self, name: str, size: int = 0) -> OpenContent:
+        """Open a content to read and write, of which `size` bytes are known; the caller closes it."""
+        if name in self._kept:
+            return self._in_memory(name, self._read(name))
+        with translating("a file of the upload spool can't be opened"):
             try:
-                _mark(descriptor)
-                stamp = os.fstat(descriptor).st_mtime_ns
-            finally:
-                os.close(descriptor)
-            self.sync_directory()
-            return stamp
+                descriptor = os.open(self._path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                if size:
+                    raise
+                return self._in_memory(name, b"")
+        return OpenContent(name, descriptor, small=False)
+
+    def outgrows(self, content: OpenContent, size: int) -> bool:
+        """Whether a content of so many bytes has to move into a file."""
+        return content.small and size > self._most
+
+    def make(self, name: str) -> OpenContent:
+        """Make the file of a content, which isn't safe yet, or open it where a move that failed has left it."""
+        with translating("a file can't be made in the upload spool"):
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._fresh.add(name)
+            return OpenContent(name, os.open(self._path(name), flags, 0o600), small=False)
+
+    def move(self, content: OpenContent, file: OpenContent) -> None:
+        """Have a small content be its file from now on, which `make` has opened and this takes over.
+
+        What the journal holds of it stays, until the file is made safe.
+        """
+        try:
+            with translating("a file of the upload spool can't be written"):
+                data = content.whole()
+                os.ftruncate(file.descriptor, 0)
+                if os.pwrite(file.descriptor, data, 0) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except BaseException:
+            file.close()
+            raise
+        content.become(file)
+
+    def make_safe(self, content: OpenContent) -> tuple[int, int]:
+        """Bring a file's content to the disk; returns its stamp and its size."""
+        with translating("a file of the upload spool can't be brought to the disk"):
+            _mark(content.descriptor)
+            os.fsync(content.descriptor)
+            if content.name in self._fresh:
+                self._sync_directory()
+                self._fresh.discard(content.name)
+            found = os.fstat(content.descriptor)
+            return found.st_mtime_ns, found.st_size
+
+    def append(self, content: OpenContent, data: bytes) -> None:
+        """Write all of `data` at the place where the last such call ended."""
+        self.need_room(len(data))
+        with translating("a file can't be copied into the upload spool"):
+            view = memoryview(data)
+            while view:
+                view = view[os.write(content.descriptor, view) :]
 
     def copy(self, name: str, new: str, keep: int) -> None:
-        """Make `new` with the first `keep` bytes of `name`, as a reflink where the disk can, and make it safe."""
+        """Make the file `new` with the first `keep` bytes of `name`, as a reflink where the disk can, and make it
+        safe."""
         with translating("a file can't be copied in the upload spool"):
             try:
-                with self.path(name).open("rb") as source, self.path(new).open("xb") as target:
+                with self._path(name).open("rb") as source, self._path(new).open("xb") as target:
                     os.fchmod(target.fileno(), 0o600)
                     if keep:
                         try:
@@ -92,53 +224,64 @@ class Contents:
                             target.flush()
                     os.ftruncate(target.fileno(), keep)
                     os.fsync(target.fileno())
-                self.sync_directory()
+                self._sync_directory()
             except (OSError, UploadError):
                 with contextlib.suppress(OSError):
-                    self.path(new).unlink()
+                    self._path(new).unlink()
                 raise
 
-    def open(self, name: str) -> int:
-        """A descriptor to read and write the content; the caller closes it."""
-        with translating("a file of the upload spool can't be opened"):
-            return os.open(self.path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    # For whoever sends a content, saves it, or moves it into the cache
 
-    def append(self, descriptor: int, data: bytes) -> None:
-        """Write all of `data` at the descriptor's place."""
-        self.need_room(len(data))
-        with translating("a file can't be copied into the upload spool"):
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+    def file(self, name: str) -> Path:
+        """Where the content can be read as a file; nobody writes to it. Of a small one that is a copy, which goes
+        with it. May be called in any thread."""
+        size = self._kept.get(name)
+        path = self._path(name)
+        if size is None:
+            if not path.exists():
+                return self._lend(name, b"")
+            return path
+        return self._lend(name, None)
 
-    def make_safe(self, descriptor: int) -> tuple[int, int]:
-        """Bring the content to the disk; returns its stamp and its size."""
-        with translating("a file of the upload spool can't be brought to the disk"):
-            _mark(descriptor)
-            os.fsync(descriptor)
-            found = os.fstat(descriptor)
-            return found.st_mtime_ns, found.st_size
+    def remove(self, name: str) -> None:
+        """Remove the content's file and what was lent of it, where they are there."""
+        with translating("a file can't be removed from the upload spool"):
+            self._path(name).unlink(missing_ok=True)
+            self._path(name + _LENT).unlink(missing_ok=True)
+        self._lent.discard(name)
+        self._fresh.discard(name)
+
+    def has_files(self, name: str) -> bool:
+        """Whether there is anything that `remove` would have to remove."""
+        return name not in self._kept or name in self._lent or name in self._fresh
+
+    # What a start asks
 
     def stamp(self, name: str) -> tuple[int, int] | None:
-        """The content's stamp and size, or None where it is missing."""
+        """The content's stamp (0 of a small one) and size, or None where there is neither."""
+        if name in self._kept:
+            return 0, self._kept[name]
         try:
-            found = self.path(name).stat()
+            found = self._path(name).stat()
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_size
 
-    def remove(self, name: str) -> None:
-        """Remove the content, where it is still there."""
-        with translating("a file can't be removed from the upload spool"):
-            self.path(name).unlink(missing_ok=True)
+    def strangers(self, known: set[str]) -> list[tuple[str, int]]:
+        """The names and sizes of files that no row knows, or that the journal knows better."""
+        return [
+            (entry.name, entry.stat().st_size)
+            for entry in sorted(self.directory.iterdir())
+            if entry.is_file() and (entry.name not in known or entry.name in self._kept)
+        ]
 
-    def sync_directory(self) -> None:
-        """Bring the directory's own entries to the disk."""
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def put_aside(self, name: str) -> Path:
+        """Move a content that no row knows out of the way, to `lost` beside the directory; returns its path."""
+        aside = self.directory.parent / "lost"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        return self._path(name).rename(aside / name)
+
+    # Room
 
     def need_room(self, length: int) -> None:
         """Raise NoSpace where `length` more bytes would leave less than the floor; asks the disk once a MiB."""
@@ -150,16 +293,44 @@ class Contents:
             raise NoSpace("there is no room left on the disk of the upload spool")
         self._since_check = 0
 
-    def strangers(self, known: set[str]) -> list[tuple[str, int]]:
-        """The names and sizes of files that no row knows."""
-        return [
-            (entry.name, entry.stat().st_size)
-            for entry in sorted(self.directory.iterdir())
-            if entry.is_file() and entry.name not in known
-        ]
+    # Underneath
 
-    def put_aside(self, name: str) -> Path:
-        """Move a content that no row knows out of the way, to `lost` beside the directory; returns its path."""
-        aside = self.directory.parent / "lost"
-        aside.mkdir(mode=0o700, exist_ok=True)
-        return self.path(name).rename(aside / name)
+    def _path(self, name: str) -> Path:
+        return self.directory / name
+
+    def _in_memory(self, name: str, data: bytes) -> OpenContent:
+        with translating("a file of the upload spool can't be opened"):
+            descriptor = os.memfd_create("wsfs", os.MFD_CLOEXEC)
+            content = OpenContent(name, descriptor, small=True)
+            try:
+                if data:
+                    os.pwrite(descriptor, data, 0)
+            except BaseException:
+                content.close()
+                raise
+            return content
+
+    def _lend(self, name: str, data: bytes | None) -> Path:
+        path = self._path(name + _LENT)
+        if name in self._lent:
+            return path
+        with translating("a file can't be made in the upload spool"):
+            data = self._read(name) if data is None else data
+            descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            finally:
+                os.close(descriptor)
+        self._lent.add(name)
+        return path
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

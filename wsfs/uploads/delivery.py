@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -200,8 +200,13 @@ class Delivery:
     async def _post(self, record: BatchRecord) -> None:
         """Post it and write down what came of it."""
         try:
+            paths = await self._spool.lend(self._spool.members(record.id))
+        except UploadError as error:
+            await self._outbox.give_back(record)
+            raise Wait(str(error)) from error
+        try:
             try:
-                result = await self._request(record, self._spool.members(record.id))
+                result = await self._request(record, self._spool.members(record.id), paths)
             finally:
                 self.transfers.end(record.id)
         except api.ApiError as error:
@@ -218,10 +223,10 @@ class Delivery:
             # It is done, whatever the journal says; should wsfs stop now, a start will look for it.
             _log.warning("What was sent could not be written down: %s", error)
 
-    async def _request(self, record: BatchRecord, members: list[Spooled]) -> int:
+    async def _request(self, record: BatchRecord, members: list[Spooled], paths: Mapping[str, Path]) -> int:
         files = [node for node in members if not node.is_dir]
         attachments = [
-            Attachment(node.name, self._spool.content_path(node), node.size, taken)
+            Attachment(node.name, paths[node.content], node.size, taken)
             for node, taken in zip(files, self.transfers.begin(record.id, files), strict=True)
         ]
         author, hidden = record.author, self._options.hidden

@@ -5,28 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from wsfs.uploads.contents import Contents, translating
+from wsfs.uploads.contents import Contents, OpenContent, translating
 from wsfs.uploads.nodes import Spooled
 
 
 class OpenFile:
-    """One spooled file that is open: the descriptor that all its handles share.
+    """One spooled file that is open: the content that all its handles share.
 
     It stays valid when the node is renamed, deleted, or uploaded. `killed` gathers that a writer of it was
     ended by a signal.
     """
 
-    def __init__(self, node: Spooled, descriptor: int) -> None:
+    def __init__(self, node: Spooled, content: OpenContent) -> None:
         self.node = node
-        self.descriptor = descriptor
+        self.content = content
         self.handles: set[SpoolHandle] = set()
         self.removed = False
         self.killed = False
-
-    def replace(self, descriptor: int) -> None:
-        """Let every handle work on another content; takes the descriptor over."""
-        os.dup2(descriptor, self.descriptor, inheritable=False)
-        os.close(descriptor)
 
     def others_unflushed(self, handle: SpoolHandle) -> bool:
         """Whether another handle has written since its last flush."""
@@ -69,23 +64,24 @@ class SpoolHandle:
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer only at the end of the file."""
         with translating("a file of the upload spool can't be read"):
-            return os.pread(self.opened.descriptor, length, offset)
+            return os.pread(self.opened.content.descriptor, length, offset)
 
     def write(self, offset: int, data: bytes) -> int:
         """Write all of `data` at `offset`; returns its length.
 
-        Errors: NoSpace, SpoolBroken. While the file is being sent its content is first copied, here and now:
-        `Spool.write` does the same without holding everyone up.
+        Errors: NoSpace, SpoolBroken. While the file is being sent its content is first copied, and one that gets
+        too large for the journal moved, here and now: `Spool.write` does the same without holding everyone up.
         """
         self._contents.need_room(len(data))
         self._changing(self.opened)
+        self._make_way(offset + len(data))
         node = self.opened.node
         done = 0
         with translating("a file of the upload spool can't be written"):
             view = memoryview(data)
             try:
                 while done < len(data):
-                    done += os.pwrite(self.opened.descriptor, view[done:], offset + done)
+                    done += os.pwrite(self.opened.content.descriptor, view[done:], offset + done)
             finally:
                 self._changed()
                 self.sized = False
@@ -96,8 +92,9 @@ class SpoolHandle:
     def resize(self, size: int) -> None:
         """Cut the file to `size` bytes, or lengthen it with zeros; Spool.truncate is what programs get."""
         self._changing(self.opened)
+        self._make_way(size)
         with translating("a file of the upload spool can't be written"):
-            os.ftruncate(self.opened.descriptor, size)
+            os.ftruncate(self.opened.content.descriptor, size)
         self._changed()
         self.opened.node.size = size
         for other in self.opened.handles:
@@ -107,6 +104,10 @@ class SpoolHandle:
     def abandon(self) -> None:
         """Its program never got it: if the file was cut for it, what it was to become is not whole."""
         self.killed = self.wrote = self.unflushed
+
+    def _make_way(self, size: int) -> None:
+        if self._contents.outgrows(self.opened.content, size):
+            self._contents.move(self.opened.content, self._contents.make(self.opened.content.name))
 
     def _changed(self) -> None:
         node = self.opened.node

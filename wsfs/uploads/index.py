@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from wsfs.uploads import journal as rows
-from wsfs.uploads.contents import Contents
+from wsfs.uploads.contents import SMALL, Contents
 from wsfs.uploads.errors import NotADirectory, NotAllowed
 from wsfs.uploads.journal import Journal
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, BatchRecord, Spooled
@@ -42,6 +42,7 @@ class Index:
         clock: Callable[[], float] = time.time,
         floor: int = FREE_FLOOR,
         writable_for: float = 3600.0,
+        small: int = SMALL,
     ) -> None:
         self.directory = directory
         self.nodes: dict[int, Spooled] = {}
@@ -51,8 +52,8 @@ class Index:
         self.places: dict[
             int, str
         ] = {}  # where the directories of the server were that something waits below
-        self.contents = Contents(directory / "content", floor=floor)
         self.journal = Journal(directory / "journal.sqlite")
+        self.contents = Contents(directory / "content", self.journal.read_content, floor=floor, small=small)
         self.clock = clock
         self.on_change: Callable[[int], None] = _nothing
         self.on_activity: Callable[[], None] = lambda: None
@@ -86,8 +87,19 @@ class Index:
         return sorted(found, key=lambda node: node.origin)
 
     def content_path(self, node: Spooled) -> Path:
-        """Where a file's content is, for whoever sends it or moves it into the cache once it is uploaded."""
-        return self.contents.path(node.content)
+        """Where a file's content can be read, for whoever sends it, saves it, or moves it into the cache.
+
+        A small content is written out for that (see Contents.file), which blocks: `lend` does so in a thread.
+        """
+        return self.contents.file(node.content)
+
+    async def lend(self, nodes: Iterable[Spooled]) -> dict[str, Path]:
+        """As `content_path`, for several, in a worker thread; by the names of the contents.
+
+        Whose node a content is may be another's when this returns.
+        """
+        names = [node.content for node in nodes if not node.is_dir]
+        return await trio.to_thread.run_sync(lambda: {name: self.contents.file(name) for name in names})
 
     def sent_lately(self, parent: int, name: str) -> bool:
         """Whether a file of this name was uploaded from here a short while ago, so that it is still writable."""

@@ -1,4 +1,4 @@
-"""The journal: what the spool holds, in SQLite, so that no crash loses it.
+"""The journal: what the spool holds, in SQLite, so that no crash loses it; small contents lie in it too.
 
 One thread owns the database. Whatever was asked for while it was busy becomes one transaction, with
 synchronous=FULL: sixteen writers share one fsync. What is asked for first is on disk first, so a row can rely
@@ -46,6 +46,7 @@ create table if not exists xattrs (
 create trigger if not exists xattrs_go after delete on nodes
     begin delete from xattrs where inode = old.inode; end;
 create table if not exists meta (key text primary key, value integer not null);
+create table if not exists contents (id integer primary key, name text not null, data blob not null);
 """
 
 Operation = tuple[str, tuple[Any, ...]]
@@ -67,6 +68,29 @@ def put_node(node: Spooled) -> Operation:
 def delete_node(inode: int) -> Operation:
     """Remove a node's row."""
     return "delete from nodes where inode = ?", (inode,)
+
+
+def put_content(name: str, data: bytes) -> Operation:
+    """Write a small content."""
+    return "insert or replace into contents values (?, ?, ?)", (_content_id(name), name, data)
+
+
+def copy_content(name: str, new: str) -> Operation:
+    """Write a small content once more, under another name."""
+    return (
+        "insert or replace into contents select ?, ?, data from contents where id = ?",
+        (_content_id(new), new, _content_id(name)),
+    )
+
+
+def delete_content(name: str) -> Operation:
+    """Remove a small content."""
+    return "delete from contents where id = ?", (_content_id(name),)
+
+
+def _content_id(name: str) -> int:
+    """The inode that the content was made with: the last part of its name, and no other content's."""
+    return int(name.rpartition(".")[2])
 
 
 def put_batch(batch: BatchRecord) -> Operation:
@@ -129,6 +153,8 @@ class Stored:
     recent: dict[tuple[int, str], float]
     meta: dict[str, int]
     places: dict[int, str]
+    contents: dict[str, int]
+    """The sizes of the small contents, by their names."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -148,6 +174,8 @@ class Journal:
         self._path = path
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._reading = threading.Lock()
         self._token: trio.lowlevel.TrioToken | None = None
         self._pending = 0
 
@@ -168,6 +196,30 @@ class Journal:
             self._orders.put(None)
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(thread.join)
+        with self._reading:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                reader.close()
+
+    def read_content(self, name: str) -> bytes:
+        """A small content, as it was last committed; in any thread, and whatever is being written meanwhile.
+
+        Errors: SpoolBroken, also where there is none.
+        """
+        try:
+            with self._reading:
+                if self._reader is None:
+                    self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                    self._reader.execute("pragma query_only = on")
+                row = self._reader.execute(
+                    "select data from contents where id = ?", (_content_id(name),)
+                ).fetchone()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        if row is None:
+            raise SpoolBroken("a content is missing from the upload journal")
+        data: bytes = row[0]
+        return data
 
     async def commit(self, *operations: Operation) -> None:
         """Write the operations, together or not at all, and return when they are on disk.
@@ -184,6 +236,11 @@ class Journal:
     def post(self, *operations: Operation) -> None:
         """Queue the operations and don't wait: they are on disk before anything that is committed later."""
         self._put(_Order(operations))
+
+    async def settled(self) -> None:
+        """Wait until what was asked for so far is on disk; its errors are told those who asked."""
+        if self._pending:
+            await self.commit()
 
     @property
     def idle(self) -> bool:
@@ -293,8 +350,12 @@ def _read(database: sqlite3.Connection) -> Stored:
         for row in database.execute(f"select {_BATCH_COLUMNS} from batches order by id")
     ]
     recent = {(parent, name): sent_at for parent, name, sent_at in database.execute("select * from recent")}
-    meta, places = (
+    meta, places, contents = (
         dict(database.execute(sql))
-        for sql in ("select key, value from meta", "select root, path from places")
+        for sql in (
+            "select key, value from meta",
+            "select root, path from places",
+            "select name, length(data) from contents",
+        )
     )
-    return Stored(nodes, batches, recent, meta, places)
+    return Stored(nodes, batches, recent, meta, places, contents)

@@ -12,7 +12,6 @@ as a shadow.
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import trio
 
 from wsfs.uploads import journal as rows
+from wsfs.uploads.contents import SMALL
 from wsfs.uploads.errors import IsADirectory, NoSuchNode, UploadError
 from wsfs.uploads.handles import OpenFile, SpoolHandle
 from wsfs.uploads.index import FREE_FLOOR, Index
@@ -30,6 +30,9 @@ from wsfs.uploads.states import IN_FLIGHT, Event, State, after
 STOPPED = "the program that wrote it was stopped before it was done"
 CLOSE_HOLDS = 2.0
 """Seconds after a close without a release, after which some descriptor must still be open."""
+
+KEEP_AFTER = 2.0
+"""Seconds after which what was written to a small file that stays open is written to the journal unasked."""
 
 
 class OpenFiles(Index):
@@ -42,12 +45,14 @@ class OpenFiles(Index):
         clock: Callable[[], float] = time.time,
         floor: int = FREE_FLOOR,
         writable_for: float = 3600.0,
+        small: int = SMALL,
     ) -> None:
-        super().__init__(directory, clock=clock, floor=floor, writable_for=writable_for)
+        super().__init__(directory, clock=clock, floor=floor, writable_for=writable_for, small=small)
         self._open: dict[int, OpenFile] = {}
         self._all_open: set[OpenFile] = set()  # those too whose node is uploaded and gone
         self._copying: dict[int, trio.Lock] = {}
         self._closes: dict[int, float] = {}
+        self._unkept: dict[OpenFile, float] = {}
 
     def get(self, inode: int) -> Spooled | None:
         """The node of that inode; also one that was deleted and is still open."""
@@ -68,7 +73,7 @@ class OpenFiles(Index):
             raise IsADirectory(f"{node.name} is a directory")
         opened = self._open.get(inode)
         if opened is None:
-            opened = self._open[inode] = OpenFile(node, self.contents.open(node.content))
+            opened = self._open[inode] = OpenFile(node, self.contents.open(node.content, node.size))
             self._all_open.add(opened)
         handle = SpoolHandle(
             opened,
@@ -82,10 +87,14 @@ class OpenFiles(Index):
         node.writers += write
         return handle
 
+    def waits(self, handle: SpoolHandle, size: int) -> bool:
+        """Whether writing up to `size` has to wait, so that `write` is to be used."""
+        opened = handle.opened
+        return opened.node.state in IN_FLIGHT or self.contents.outgrows(opened.content, size)
+
     async def write(self, handle: SpoolHandle, offset: int, data: bytes) -> int:
-        """As `handle.write`, and where the file is being sent, its content is copied in a worker thread first."""
-        if handle.opened.node.state in IN_FLIGHT:
-            await self._detach(handle.opened, handle.opened.node.size)
+        """As `handle.write`; what has to be copied or moved first is, in a worker thread."""
+        await self._make_way(handle.opened, offset + len(data), keep=handle.opened.node.size)
         return handle.write(offset, data)
 
     async def flush(self, handle: SpoolHandle, *, killed: bool = False) -> None:
@@ -103,6 +112,9 @@ class OpenFiles(Index):
             closed = not killed and not handle.opened.others_unflushed(handle)
             if node.dirty or node.closed != closed:
                 await self._make_safe(handle.opened, closed=closed)
+                return
+        # Another handle's flush may have begun what this one promises too.
+        await self.journal.settled()
 
     async def fsync(self, handle: SpoolHandle) -> None:
         """Bring the file's content to the disk, with a row that says so."""
@@ -128,7 +140,7 @@ class OpenFiles(Index):
                 self._all_open.discard(opened)
                 if self._open.get(node.inode) is opened:
                     del self._open[node.inode]
-                os.close(opened.descriptor)
+                opened.content.close()
                 if opened.removed:
                     with trio.CancelScope(shield=True):
                         await self.discard_content(node)
@@ -138,8 +150,7 @@ class OpenFiles(Index):
         """Give a file another size, whether it is open or not; on disk when this returns."""
         handle = self.open(inode, write=True)
         try:
-            if handle.opened.node.state in IN_FLIGHT:
-                await self._detach(handle.opened, size)
+            await self._make_way(handle.opened, size, keep=size)
             handle.resize(size)
             await self.flush(handle)
         finally:
@@ -160,11 +171,25 @@ class OpenFiles(Index):
                 self.journal.post(rows.put_node(node))
         return min(self._closes.values()) + CLOSE_HOLDS if self._closes else None
 
+    def keep_open(self, now: float) -> float | None:
+        """Queue for the journal what lies in memory alone for KEEP_AFTER seconds, so that a crash loses no more.
+
+        As `expire_closes`; nothing waits for it, and nothing was promised of it.
+        """
+        for opened, since in list(self._unkept.items()):
+            node = opened.node
+            if not (opened.content.small and node.dirty) or opened.removed or opened not in self._all_open:
+                del self._unkept[opened]
+            elif now - since >= KEEP_AFTER:
+                del self._unkept[opened]
+                self.journal.post(*self.contents.keep(opened.content), rows.put_node(node))
+        return min(self._unkept.values()) + KEEP_AFTER if self._unkept else None
+
     async def discard_content(self, node: Spooled) -> None:
         """A dropped node's content, then its row."""
-        if node.content:
+        if node.content and self.contents.has_files(node.content):
             await trio.to_thread.run_sync(self.contents.remove, node.content)
-        self.journal.post(rows.delete_node(node.inode))
+        self.journal.post(rows.delete_node(node.inode), *self.contents.drop(node.content))
 
     def leave(self, node: Spooled) -> None:
         """The drive shows the attachment in the node's stead: it goes; whoever reads it open goes on reading."""
@@ -180,9 +205,13 @@ class OpenFiles(Index):
         node = opened.node
         if opened.removed:
             return
+        if opened.content.small and opened not in self._unkept:
+            self._unkept[opened] = trio.current_time()
+            self.on_activity()
         if node.state in IN_FLIGHT:
             new = self._new_inode()
-            self.contents.copy(node.content, f"{node.inode}.{new}", node.size)
+            if not opened.content.small:
+                self.contents.copy(node.content, f"{node.inode}.{new}", node.size)
             self.journal.post(*self._split(opened, new))
             self.on_activity()
         elif node.state is not State.OPEN or node.closed:
@@ -191,6 +220,22 @@ class OpenFiles(Index):
             node.error, node.uncertain, node.batch = None, False, None
             self._closes.pop(node.inode, None)
             self.journal.post(rows.put_node(node))
+
+    async def _make_way(self, opened: OpenFile, size: int, *, keep: int) -> None:
+        """Have a content be one that may be written up to `size`; of what is being sent, `keep` bytes are copied."""
+        if opened.node.state in IN_FLIGHT:
+            await self._detach(opened, keep)
+        content = opened.content
+        while self.contents.outgrows(content, size):
+            file = await trio.to_thread.run_sync(self.contents.make, content.name)
+            if file.name != content.name or not content.small:
+                file.close()
+                continue
+            self.contents.move(content, file)
+            if content.name in self.contents.kept:
+                # Until its file is safe, the journal's content is the one that counts.
+                opened.node.version += 1
+                await self._make_safe(opened, closed=False)
 
     async def _detach(self, opened: OpenFile, keep: int) -> None:
         """Give a file that is being sent a content of its own, of its first `keep` bytes.
@@ -203,11 +248,12 @@ class OpenFiles(Index):
             if node.state not in IN_FLIGHT:
                 return
             new = self._new_inode()
-            name = f"{node.inode}.{new}"
-            await trio.to_thread.run_sync(self.contents.copy, node.content, name, min(keep, node.size))
-            if node.state not in IN_FLIGHT:
-                await trio.to_thread.run_sync(self.contents.remove, name)
-                return
+            if not opened.content.small:
+                name = f"{node.inode}.{new}"
+                await trio.to_thread.run_sync(self.contents.copy, node.content, name, min(keep, node.size))
+                if node.state not in IN_FLIGHT:
+                    await trio.to_thread.run_sync(self.contents.remove, name)
+                    return
             await self.journal.commit(*self._split(opened, new))
         self._copying.pop(node.inode, None)
         self.on_activity()
@@ -215,57 +261,78 @@ class OpenFiles(Index):
     def _split(self, opened: OpenFile, new: int) -> list[rows.Operation]:
         """The version that is being sent becomes a shadow; the node goes on with the copy."""
         node = opened.node
+        content = f"{node.inode}.{new}"
         if node.shadow:
             # Another was renamed over it, so what its handles write from now on is a deleted file's.
-            ghost = dataclasses.replace(
-                node, inode=new, content=f"{node.inode}.{new}", state=State.DROPPED, batch=None
-            )
+            ghost = dataclasses.replace(node, inode=new, content=content, state=State.DROPPED, batch=None)
             node.writers = 0
             del self._open[node.inode]
             self._open[new], opened.node, opened.removed = opened, ghost, True
-            opened.replace(self.contents.open(ghost.content))
+            self._turn(opened, content)
             return []
         shadow = dataclasses.replace(node, inode=new, shadow=True, writers=0)
         self.shadows[new] = shadow
-        node.content = f"{node.inode}.{new}"
+        node.content = content
         node.state = after(node.state, Event.WRITTEN)
         node.batch = node.remote_id = node.error = None
         node.closed = node.uncertain = node.forced = False
         node.version += 1
-        opened.replace(self.contents.open(node.content))
-        return [rows.put_node(shadow), rows.put_node(node)]
+        self._turn(opened, content)
+        return [
+            *self.contents.copy_kept(shadow.content, content),
+            rows.put_node(shadow),
+            rows.put_node(node),
+        ]
+
+    def _turn(self, opened: OpenFile, name: str) -> None:
+        """From now on the handles work on the copy of that name; of a small content they have one already."""
+        if opened.content.small:
+            opened.content.name = name
+        else:
+            opened.content.become(self.contents.open(name))
 
     async def _make_safe(self, opened: OpenFile, *, closed: bool) -> None:
-        """Content first, then the row that says so."""
-        node, version = opened.node, opened.node.version
-        stamp = node.content_stamp
-        if node.dirty:
-            stamp, _ = await trio.to_thread.run_sync(self.contents.make_safe, opened.descriptor)
+        """The content, then the row that says so; both at once where the content lies in the journal."""
+        node, content, version = opened.node, opened.content, opened.node.version
+        operations: list[rows.Operation] = []
+        stamp, changed, kept = node.content_stamp, node.dirty, self.contents.kept.get(content.name)
+        if changed and content.small:
+            operations, stamp = ([] if opened.removed else self.contents.keep(content)), 0
+        elif changed:
+            stamp, _ = await trio.to_thread.run_sync(self.contents.make_safe, content)
+            operations = self.contents.drop(content.name)
         if node.version == version:
             node.safe_version, node.content_stamp = version, stamp
             if node.state is State.OPEN and not opened.removed:
                 node.closed = closed
                 if closed:
+                    node.changed_at = self.clock()
                     self._closes[node.inode] = trio.current_time()
-        if not opened.removed:
-            await self.journal.commit(rows.put_node(node))
+        if opened.removed:
+            return
+        try:
+            await self.journal.commit(*operations, rows.put_node(node))
+        except UploadError:
+            if changed:
+                # It isn't on the disk, so that the next flush, or the release, tries again.
+                node.safe_version, node.closed = -1, False
+                self.contents.take_back(content.name, kept)
+            raise
 
     async def _settle(self, opened: OpenFile) -> None:
         """The last writer is gone: the file is closed, unless somebody writes again meanwhile."""
         node = opened.node
         error: str | None = None
         while node.dirty and error is None:
-            version = node.version
             try:
                 with trio.CancelScope(shield=True):
-                    stamp, _ = await trio.to_thread.run_sync(self.contents.make_safe, opened.descriptor)
+                    await self._make_safe(opened, closed=False)
             except UploadError as problem:
                 error = str(problem)
-            else:
-                if node.version == version:
-                    node.safe_version, node.content_stamp = version, stamp
             if node.writers or node.state is not State.OPEN or opened.removed:
                 return
+        if error and opened.content.small:
+            node.size = self.contents.kept.get(node.content, 0)
         if opened.killed or error:
             event = Event.KILLED
             node.error = error or STOPPED
@@ -275,9 +342,11 @@ class OpenFiles(Index):
         node.state = after(node.state, event)
         self._closes.pop(node.inode, None)
         self._touch(node, waits=True)
-        # A start makes the same of an OPEN row that is closed, so nobody waits for this one.
-        self.journal.post(rows.put_node(node))
-        self.on_change(node.inode)
+        if event is Event.KILLED or not node.closed:
+            self.journal.post(rows.put_node(node))
+        # Else the row says that it is OPEN and closed, of which a start makes the same.
+        if event is Event.KILLED:
+            self.on_change(node.inode)
 
     def _existing(self, inode: int) -> Spooled:
         node = self.get(inode)

@@ -21,22 +21,24 @@ def recover(found: Stored, contents: Contents, known_before: bool) -> list[Opera
     """Resolve each node in place; returns what the journal must be told. Blocks on the disk.
 
     Content files that belong to no row are removed where they are empty or a copy that was never used; any
-    other is put aside with a warning.
+    other is put aside with a warning. One that the journal has a content of is the beginning of a move into a file.
     """
     operations: list[Operation] = []
     for node in found.nodes:
         if node.state is State.DROPPED:
             if node.content:
                 contents.remove(node.content)
-            operations.append(rows.delete_node(node.inode))
+            operations += [rows.delete_node(node.inode), *contents.drop(node.content)]
         elif _resolve(node, contents):
             operations.append(rows.put_node(node))
     used = {node.batch for node in found.nodes if node.batch is not None}
     operations += [rows.delete_batch(batch.id) for batch in found.batches if batch.id not in used]
     known = {node.content for node in found.nodes if node.state is not State.DROPPED}
+    for name in [name for name in contents.kept if name not in known]:
+        operations += contents.drop(name)
     for name, size in contents.strangers(known):
         # An empty one holds nothing, also where the very first run was killed before its first row.
-        if size == 0 or (known_before and "." in name):
+        if size == 0 or name in contents.kept or (known_before and "." in name):
             contents.remove(name)
         else:
             aside = contents.put_aside(name)
@@ -58,7 +60,10 @@ def _resolve(node: Spooled, contents: Contents) -> bool:
         return False
     stamp = contents.stamp(node.content)
     if stamp is None:
-        return _interrupt(node, MISSING)
+        if node.size and (node.closed or node.state is not State.OPEN):
+            return _interrupt(node, MISSING)
+        # Nothing of it was ever made safe.
+        stamp = 0, 0
     same = stamp == (node.content_stamp, node.size)
     node.content_stamp, node.size = stamp
     node.version, node.safe_version = 1, 1

@@ -42,6 +42,9 @@ TICK = 0.2
 CALM = 0.25
 """Seconds after a change before the plan is made anew: a thousand copies aren't a thousand plans."""
 
+SHARE = 0.05
+"""Of the time while files come in, the plan may take this part at most: with many it is made less often."""
+
 
 class Sender:
     """Sends what `spool` holds through `client`, asking and telling the drive through `hooks`.
@@ -76,7 +79,7 @@ class Sender:
             while True:
                 self._activity, self._hurry = trio.Event(), trio.Event()
                 now = trio.current_time()
-                wakes = [self._spool.expire_closes(now), self._forget_made(now)]
+                wakes = [self._spool.expire_closes(now), self._spool.keep_open(now), self._forget_made(now)]
                 wakes.append(self._start_searches(nursery, now))
                 wakes.append(self._start_handovers(nursery, now))
                 self._plan = self._make_plan(now)
@@ -84,13 +87,16 @@ class Sender:
                 wakes += [self._plan.wake, self._start_batches(nursery, now)]
                 self._round.set()
                 self._round = trio.Event()
-                await self._wait(min((wake for wake in wakes if wake is not None), default=float("inf")))
+                calm = max(CALM, (trio.current_time() - now) / SHARE)
+                await self._wait(
+                    min((wake for wake in wakes if wake is not None), default=float("inf")), calm
+                )
 
-    async def _wait(self, wake: float) -> None:
-        """Until `wake`, or until something happened, and then a little, or until somebody hurries."""
+    async def _wait(self, wake: float, calm: float) -> None:
+        """Until `wake`, or until something happened, and `calm` seconds more, or until somebody hurries."""
         with trio.move_on_at(wake):
             await self._activity.wait()
-            with trio.move_on_after(CALM):
+            with trio.move_on_after(calm):
                 await self._hurry.wait()
 
     def _active(self) -> None:

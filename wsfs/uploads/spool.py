@@ -7,7 +7,9 @@ openfiles.py; what a start makes of what it finds, recovery.py.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import math
 import os
 from collections.abc import Awaitable, Callable, Container
 
@@ -65,6 +67,7 @@ class Spool(OpenFiles):
             self.recent = {key: sent_at for key, sent_at in found.recent.items() if sent_at >= oldest}
             self.places = dict(found.places)
             self.journal.post(rows.delete_recent(oldest))
+            self.contents.found(found.contents)
             operations = await trio.to_thread.run_sync(recover, found, self.contents, known_before)
             await self.journal.commit(*operations)
         except BaseException:
@@ -84,11 +87,14 @@ class Spool(OpenFiles):
         self.batches = {batch.id: batch for batch in found.batches if self.members(batch.id)}
 
     async def close(self) -> None:
-        """Write what is queued and give the spool up; open handles are no longer usable."""
+        """Write what is queued, and what open files have in memory, and give the spool up; open handles are no longer
+        usable."""
+        with contextlib.suppress(SpoolBroken):
+            self.keep_open(math.inf)
         with trio.CancelScope(shield=True):
             await self.journal.close()
         for opened in self._all_open:
-            os.close(opened.descriptor)
+            opened.content.close()
         self._all_open.clear()
         self._open.clear()
         self._give_back()
@@ -116,9 +122,9 @@ class Spool(OpenFiles):
 
         Errors: NameTaken, NotADirectory, NoSpace.
         """
+        self.contents.need_room(1)
         node = self._new(parent, name, mode, uid, gid, is_dir=False)
         try:
-            node.content_stamp = await trio.to_thread.run_sync(self.contents.make, node.content)
             await self.journal.commit(rows.put_node(node))
         except BaseException:
             with trio.CancelScope(shield=True):
@@ -156,9 +162,7 @@ class Spool(OpenFiles):
         if stamp_ns is not None:
             node.mtime_ns = node.atime_ns = stamp_ns
         try:
-            if content is None:
-                node.content_stamp = await trio.to_thread.run_sync(self.contents.make, node.content)
-            else:
+            if content is not None:
                 found = await trio.to_thread.run_sync(self.contents.stamp, content)
                 if found is None:
                     raise NoSuchNode(f"the content of {name} is gone")
@@ -179,18 +183,17 @@ class Spool(OpenFiles):
         """
         name = self._content_name(inode)
         try:
-            await trio.to_thread.run_sync(self.contents.make, name)
-            descriptor = await trio.to_thread.run_sync(self.contents.open, name)
+            content = await trio.to_thread.run_sync(self.contents.make, name)
             try:
                 offset = 0
                 while offset < size:
                     piece = await read(offset, min(1 << 20, size - offset))
                     if not piece:
                         raise SpoolBroken(f"only {offset:,} of {size:,} bytes came")
-                    await trio.to_thread.run_sync(self.contents.append, descriptor, piece)
+                    await trio.to_thread.run_sync(self.contents.append, content, piece)
                     offset += len(piece)
             finally:
-                os.close(descriptor)
+                content.close()
         except BaseException:
             with trio.CancelScope(shield=True):
                 await self.throw_away(name)
