@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -69,14 +68,22 @@ class _Row:
     mode: int
 
 
-def spools(places: Iterable[Path] | None = None) -> list[Path]:
-    """The spools in the data directories of this user's accounts (or of `places`), by name."""
-    if places is None:
-        base = platformdirs.user_data_path("wsfs")
-        with contextlib.suppress(OSError):
-            return [one / "spool" for one in sorted(base.iterdir()) if (one / "spool" / JOURNAL).is_file()]
-        return []
-    return [one / "spool" for one in places if (one / "spool" / JOURNAL).is_file()]
+def user_data() -> Path:
+    """Where this user's accounts have their data directories, unless told otherwise."""
+    return platformdirs.user_data_path("wsfs")
+
+
+def spools_below(base: Path) -> list[Path]:
+    """The spools of the data directories that lie in `base`, by name."""
+    with contextlib.suppress(OSError):
+        return [spool for one in sorted(base.iterdir()) if (spool := spool_in(one)) is not None]
+    return []
+
+
+def spool_in(data_dir: Path) -> Path | None:
+    """The spool of a data directory; None where it has none."""
+    spool = data_dir / "spool"
+    return spool if (spool / JOURNAL).is_file() else None
 
 
 def listing(spool: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from wsfs import control, mountinfo
-from wsfs.cli import main, preflight
+from wsfs.cli import main, pending, preflight
 from wsfs.control import ControlError, Progress
 
 
@@ -138,6 +138,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "run").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setattr(pending, "SYSTEM_DATA", tmp_path / "system")
     return path
 
 

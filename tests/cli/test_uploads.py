@@ -246,6 +246,17 @@ def test_what_lies_in_a_spool_is_listed_with_no_mount_running(wsfs: Run, spool: 
     assert "the task is closed" in " ".join(result.stdout.split())
 
 
+def test_root_is_shown_the_spools_of_the_machine_s_drives_too(
+    wsfs: Run, spool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "system").mkdir()
+    spool.parent.rename(tmp_path / "system" / "acme")
+    for user, lists in ((0, 1), (1000, 0)):
+        monkeypatch.setattr("wsfs.cli.pending.os.geteuid", lambda user=user: user)
+        result = wsfs("uploads", "--json")
+        assert (len(json.loads(result.stdout)) if result.exit_code == 0 else 0) == lists
+
+
 def test_it_is_copied_out_with_its_times(wsfs: Run, spool: Path, tmp_path: Path) -> None:
     place = tmp_path / "rescued"
     result = wsfs("uploads", "save", place)

@@ -16,6 +16,7 @@ from wsfs import control, leftovers
 from wsfs.cli import places
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.places import Target
+from wsfs.config.resolve import SYSTEM_DATA
 
 HELD_BACK = ("interrupted", "quarantined")
 FLYING = ("sending", "unknown", "sent")
@@ -61,9 +62,9 @@ def everything(data_dir: str | None = None) -> list[Pending]:
     With `data_dir` that one's alone. Raises UserError where it has none.
     """
     if data_dir is not None:
-        if not (found := leftovers.spools([Path(data_dir)])):
+        if (found := leftovers.spool_in(Path(data_dir))) is None:
             raise UserError(f"{data_dir} is no data directory of wsfs: it holds no uploads")
-        return [_spooled(spool) for spool in found]
+        return [_spooled(found)]
     lists = []
     mounts = [mount for mount in control.live_mounts() if places.answers(mount)]
     for mount in (*mounts, *places.finishing()):
@@ -72,7 +73,9 @@ def everything(data_dir: str | None = None) -> list[Pending]:
         except (UserError, control.ControlError) as error:  # the others are listed all the same
             say(str(error))
     asked = {one.spool for one in lists}
-    left = [_spooled(spool) for spool in leftovers.spools() if str(spool) not in asked]
+    bases = [leftovers.user_data(), *([SYSTEM_DATA] if os.geteuid() == 0 else [])]
+    spools = [spool for base in bases for spool in leftovers.spools_below(base)]
+    left = [_spooled(spool) for spool in spools if str(spool) not in asked]
     return lists + [one for one in left if one.files]
 
 
