@@ -17,6 +17,7 @@ from wsfs.emulator.emulator import Emulator
 from wsfs.emulator.entities import Task
 from wsfs.tree.inodes import Kind, is_local
 from wsfs.tree.nodes import Directory
+from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
 
 promise = pytest.mark.promise
@@ -409,3 +410,27 @@ async def test_destinations(desk: Desk) -> None:
     assert desk.adoption.destination(pending.inode) is None
     assert desk.adoption.destination(12345) is None
     assert desk.adoption.destination((await desk.node("/.wsfs")).inode) is None
+
+
+async def test_a_colleagues_twin_is_not_taken_for_what_the_service_left_out(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """As many new files as were sent, and yet one of ours isn't among them."""
+    options = Options(settle=0, settle_again=0, retry_first=0.02, retry_most=0.05, listing_tries=2)
+    task = report(emulator.account)
+    colleague = emulator.account.add_user("Ivan", "ivan@example.com")
+    async with mounted(emulator, tmp_path, Setup(uploads=options)) as desk:
+        await desk.names(REPORT)
+        await desk.write(f"{REPORT}/a.txt", b"ours a")
+        await desk.write(f"{REPORT}/b.txt", b"ours b")
+        emulator.faults.arm("max-files", action="post_comment", value=1, count=1)
+        emulator.faults.arm("delay", action="post_comment", value=0.3, count=1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.flush)
+            await eventually(lambda: all(one.state is State.SENDING for one in desk.spool.nodes.values()))
+            emulator.account.add_comment(task, files=[("b.txt", b"theirs")], user=colleague)
+        await desk.flush()
+        assert not desk.spool.nodes
+        assert await desk.read(f"{REPORT}/b.txt") == b"ours b"
+    contents = [file.content.read(0, file.size) for comment in task.comments for file in comment.files]
+    assert sorted(contents) == [b"ours a", b"ours b", b"theirs"]

@@ -495,6 +495,46 @@ async def test_without_the_network_opening_fails_and_changes_nothing(desk: Desk)
     assert versions_of(desk.account, "old.txt") == [b"old content", b"written offline"]
 
 
+async def test_a_version_that_is_given_up_gives_its_name_back(desk: Desk) -> None:
+    inode = await desk.save(OLD, b"new")
+    await desk.namespace.discard(inode)
+    assert await desk.names(REPORT) == ["Details", "old.txt"]
+    assert await desk.read(OLD) == b"old content"
+    assert (await desk.flush()).sent == 0
+    await desk.save(OLD, b"newer", truncate=False)
+    await desk.flush()
+    assert versions_of(desk.account, "old.txt") == [b"old content", b"newerontent"]
+
+
+async def test_who_is_told_to_end_while_he_waits_changes_nothing(desk: Desk) -> None:
+    """A wait may be cancelled at any point of a switch."""
+    inode = (await desk.node(OLD)).inode
+    for pause in range(40):
+        handle = await desk.namespace.open(inode, ME)
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+
+                async def cancel(pause: int = pause, scope: trio.CancelScope = scope) -> None:
+                    for _ in range(pause):
+                        await trio.lowlevel.checkpoint()
+                    scope.cancel()
+
+                nursery.start_soon(cancel)
+                await desk.namespace.write(handle, 0, b"NEW")
+        await desk.close(handle)
+        if scope.cancelled_caught:
+            assert await desk.read(OLD) == b"old content"
+            assert await desk.names(REPORT) == ["Details", "old.txt"]
+            assert not desk.spool.nodes
+            assert not list((desk.spool.directory / "content").iterdir())
+        else:
+            break
+    await desk.save(OLD, b"NEW", truncate=False)
+    await desk.flush()
+    assert await desk.read(OLD) == b"NEW content"
+    assert versions_of(desk.account, "old.txt") == [b"old content", b"NEW content"]
+
+
 async def test_a_first_write_that_fails_leaves_no_version(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

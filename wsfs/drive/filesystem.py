@@ -139,6 +139,11 @@ class Drive:
             return self._open[inode][0]
         raise errors.NoSuchName(f"inode {inode} is gone")
 
+    def is_attachment(self, inode: int) -> bool:
+        """Whether an attachment stands at `inode`, so that writing to it may have to fetch it first."""
+        node = self.tree.get(inode)
+        return node is not None and node.kind is Kind.ATTACHMENT
+
     def directory(self, inode: int) -> Directory:
         """The directory at `inode`; raises NoSuchName, NotDirectory."""
         node = self.node(inode)

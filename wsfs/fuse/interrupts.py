@@ -37,10 +37,14 @@ def is_told_to_end(pid: int) -> bool:
 
 @contextlib.asynccontextmanager
 async def interruptible(pid: int) -> AsyncIterator[None]:
-    """Cancel the block, and answer EINTR, once the process is told to end; what it raises comes as it is.
+    """Cancel the block, and answer EINTR, once the process is told to end; what it raises comes as it is. With 0, for
+    what doesn't wait for long, it does nothing.
 
     pyfuse3 doesn't tell of the kernel's interrupts, so it is looked, while the block waits.
     """
+    if pid <= 0:
+        yield
+        return
     failures: list[Exception] = []
     ended = False
 
@@ -53,8 +57,7 @@ async def interruptible(pid: int) -> AsyncIterator[None]:
                 nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        if pid > 0:
-            nursery.start_soon(watch)
+        nursery.start_soon(watch)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - raised below, outside of the nursery's group

@@ -193,10 +193,7 @@ class Operations(pyfuse3.Operations):
             mtime_ns=attr.st_mtime_ns if fields.update_mtime else None,
             caller=_caller(ctx),
         )
-        if fields.update_size:  # which may have to fetch an attachment
-            async with interruptible(ctx.pid):
-                await change()
-        else:
+        async with interruptible(ctx.pid if fields.update_size and self._drive.is_attachment(inode) else 0):
             await change()
         return self._entry(self._drive.node(inode))
 
@@ -310,7 +307,7 @@ class Operations(pyfuse3.Operations):
         if flags & (_WRITING | os.O_TRUNC):
             await self._namespace.admit(caller)
             readable = flags & os.O_ACCMODE == os.O_RDWR
-            async with interruptible(ctx.pid):
+            async with interruptible(ctx.pid if self._drive.is_attachment(inode) else 0):
                 handle = await self._namespace.open(
                     inode, caller, readable=readable, truncate=bool(flags & os.O_TRUNC)
                 )
