@@ -1,0 +1,179 @@
+"""What `wsfs desktop install` gives the file managers, as a person finds it: a menu, and emblems.
+
+The file managers start a stand-in for wsfs, which notes what it was asked for: the test has the drive do that then, as
+the session may see another user in front of it than the drive does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mounted.conftest import Mounter, retire
+from tests.mounted.drives import Mount, eventually, xattr
+from wsfs.desktop import extensions, install
+from wsfs.desktop.home import Home
+from wsfs.desktop.menu import ITEMS
+from wsfs.emulator.testing import running_process
+
+from .conftest import QUIET, require
+from .managers import ALL, NAUTILUS, NEMO, PAUSE, THUNAR, Kind, Manager
+from .screen import Screen, Widget
+from .session import Session
+
+Picture = Callable[[str], Path]
+
+PROJECT, TASK, FILE = "Website relaunch", "Launch checklist", "Checklist.xlsx"
+WAITING, KEPT = "6A6F85", "1FA36B"
+"""The colours of two emblems, which nothing else on the screen has."""
+
+
+@dataclasses.dataclass
+class Desk:
+    """A file manager with wsfs in its menu, at a drive that sends nothing by itself."""
+
+    mount: Mount
+    manager: Manager
+    screen: Screen
+    asked: Path
+    pictures: Path
+
+    @property
+    def task(self) -> Path:
+        return self.mount.place / PROJECT / TASK
+
+    def calls(self) -> list[list[str]]:
+        """What the stand-in was asked for."""
+        return (
+            [shlex.split(line) for line in self.asked.read_text().splitlines()] if self.asked.exists() else []
+        )
+
+    def menu(self) -> None:
+        """Open the menu of what is selected."""
+        self.screen.keys("shift+F10")
+        time.sleep(PAUSE)
+
+    def entries(self) -> list[Widget]:
+        """What the open menus have."""
+        return [one for one in self.manager.see() if one.role in ("menu", "menu item")]
+
+    def has(self, *words: str) -> None:
+        """Wait until the open menus have these entries."""
+        eventually(lambda: set(words) <= {one.words for one in self.entries()}, f"{words} in a menu")
+
+    def choose(self, words: str, key: str) -> None:
+        """Go to an entry, `key` by `key`, and choose it. Where menus are isn't told alike by all toolkits."""
+        self.has(words)
+        for _ in range(30):
+            if any(one.words == words and (one.focused or one.selected) for one in self.entries()):
+                self.screen.keys("Return")
+                time.sleep(PAUSE)
+                return
+            self.screen.keys(key)
+        raise AssertionError(f"{words} can't be chosen: {self.entries()}")
+
+    def shows(self, colour: str) -> bool:
+        """Whether the screen has the colour somewhere, at more than a dot."""
+        path = self.pictures / "look.png"
+        self.screen.picture(path)
+        counted = subprocess.run(
+            ["convert", path, "-format", "%c", "histogram:info:-"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        found = re.search(rf"(\d+): .*#{colour}\b", counted)
+        return found is not None and int(found[1]) > 10
+
+
+@pytest.fixture(scope="module", params=ALL, ids=lambda kind: str(kind.name))
+def desk(
+    request: pytest.FixtureRequest,
+    session: Session,
+    screen: Screen,
+    home: Path,
+    mounter: Mounter,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Desk]:
+    kind: Kind = request.param
+    require(kind.command[0], "convert")
+    here = tmp_path_factory.mktemp(kind.name)
+    stand_in, asked = here / "wsfs", here / "asked"
+    stand_in.write_text(
+        "#!/bin/bash\n"
+        f'printf "%q " "$@" >> {asked}.new; echo >> {asked}.new; cp {asked}.new {asked}\n'
+        'echo "https://acme.worksection.com/download/7"\n'
+    )
+    stand_in.chmod(0o755)
+    if kind in (NAUTILUS, NEMO):
+        loader = extensions.NAUTILUS if kind is NAUTILUS else extensions.NEMO
+        assert loader.has_loader(), f"{loader.package} is missing; scripts/setup dev installs it"
+    outcomes = install.install(Home.of(session.env), [str(stand_in)], {}, everything=True)
+    assert [one.trouble for one in outcomes if one.trouble] == []
+    with running_process() as service:
+        mount = mounter(
+            service, options=f"{QUIET},settle=3600", scratch=here / "mount", place=home / "Worksection"
+        )
+        manager = Manager(kind, session, screen)
+        try:
+            yield Desk(mount, manager, screen, asked, here)
+            manager.quit()
+        finally:
+            mount.flush()
+            retire(mount)
+            install.uninstall(Home.of(session.env))
+
+
+def test_the_menu_does_what_it_says_with_what_is_selected(desk: Desk, picture: Picture) -> None:
+    manager = desk.manager
+    window = manager.only(desk.task)
+    manager.shows(FILE, window)
+    manager.select(FILE, window)
+    desk.menu()
+    desk.choose("Worksection", "Up")
+    desk.has(*(item.label for item in ITEMS))
+    picture(f"{manager.kind.name.lower()}-menu")
+    desk.choose("Keep Offline", "Down")
+    eventually(desk.calls, "wsfs is started")
+    assert desk.calls() == [["desktop", "run", "keep", "--", str(desk.task / FILE)]]
+    desk.mount.wsfs(*desk.calls()[0])
+    assert xattr(desk.task / FILE, "user.wsfs.state") == "kept"
+
+
+def test_elsewhere_there_is_no_menu(desk: Desk, home: Path) -> None:
+    if desk.manager.kind is THUNAR:
+        pytest.skip("Thunar can't tell one place from another; what is started there says so")
+    elsewhere = home / "Elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "note.txt").write_text("a")
+    manager = desk.manager
+    window = manager.only(elsewhere)
+    manager.shows("note.txt", window)
+    manager.select("note.txt", window)
+    desk.menu()
+    desk.has("Properties")
+    assert "Worksection" not in {one.words for one in desk.entries()}
+    desk.screen.keys("Escape")
+
+
+def test_emblems_show_what_waits_and_go_when_it_has_arrived(desk: Desk, picture: Picture) -> None:
+    manager = desk.manager
+    if manager.kind not in (NAUTILUS, NEMO):
+        pytest.skip(f"{manager.kind.name} has no emblems that a program could give")
+    window = manager.only(desk.task)
+    manager.shows(FILE, window)
+    eventually(lambda: desk.shows(KEPT), "the emblem of what is kept")
+    assert not desk.shows(WAITING)
+    (desk.task / "offer.txt").write_text("for the client")
+    eventually(lambda: desk.shows(WAITING), "the emblem of what waits")
+    picture(f"{manager.kind.name.lower()}-emblems")
+    desk.mount.flush()
+    eventually(lambda: not desk.shows(WAITING), "it goes by itself")
