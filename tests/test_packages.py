@@ -1,0 +1,233 @@
+"""What is handed out: a source archive and a wheel with all that belongs to them, which work where nothing else is."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.mounted.drives import run
+from tests.mounted.terminal import at_terminal
+from wsfs import __version__, mountinfo
+from wsfs.cli import COMMANDS
+from wsfs.cli import main as group
+from wsfs.config import OPTIONS
+
+ROOT = Path(__file__).parent.parent
+MISSING = None if Path("/dev/fuse").exists() else "/dev/fuse is missing"
+
+
+def tracked(*paths: str) -> set[str]:
+    """The files that are there and that git doesn't ignore, by their paths from the root."""
+    command: tuple[str | Path, ...] = (
+        "git",
+        "-C",
+        ROOT,
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        *paths,
+    )
+    return {name for name in run(*command).out.split("\0") if name and (ROOT / name).exists()}
+
+
+# Wheel and source archive
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a source archive, and the wheel that was built from that."""
+    place = tmp_path_factory.mktemp("dist")
+    run(ROOT / "scripts" / "build", env={"DIST": str(place)}, seconds=300)
+    return place
+
+
+@pytest.fixture(scope="module")
+def wheel(made: Path) -> Path:
+    [path] = made.glob("wsfs-*.whl")
+    return path
+
+
+def test_the_source_archive_holds_all_that_is_needed_to_build_and_test(made: Path) -> None:
+    [path] = made.glob("wsfs-*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert tracked() - {".gitignore", ".ci/run"} <= names
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = archive.read(f"wsfs-{__version__}.dist-info/METADATA").decode()
+    ours = {name for name in names if not name.startswith(f"wsfs-{__version__}.dist-info/")}
+    assert ours == tracked("wsfs")
+    assert f"\nVersion: {__version__}\n" in metadata
+    assert "# wsfs" in metadata
+
+
+def test_in_a_clean_environment_it_runs_and_shows_the_demo(wheel: Path, tmp_path: Path) -> None:
+    clean = tmp_path / "clean"
+    run(sys.executable, "-m", "venv", clean)
+    install: tuple[str | Path, ...] = (
+        clean / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    )
+    wsfs = clean / "bin" / "wsfs"
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": "", "PYTHONWARNINGS": "error::SyntaxWarning"}
+
+    run(*install, wheel, seconds=300)
+    assert run(wsfs, "--version", env=environment).out == f"wsfs {__version__}\n"
+    for command in COMMANDS:
+        if command != "emulator":
+            assert run(wsfs, command, "--help", env=environment).out.startswith(f"Usage: wsfs {command}")
+    without = run(wsfs, "demo", env=environment, cwd=tmp_path, ok=False)
+    assert without.code == 1
+    assert not (tmp_path / "Worksection").exists()
+
+    run(*install, f"{wheel}[demo]", seconds=300)
+    if MISSING and not os.environ.get("CI"):
+        pytest.skip(MISSING)
+    demo = subprocess.Popen(
+        [wsfs, "demo"],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        until = time.monotonic() + 60
+        while mountinfo.find(tmp_path / "Worksection") is None:
+            assert demo.poll() is None, demo.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        projects = run("ls", tmp_path / "Worksection").lines
+        assert len(projects) > 3
+    finally:
+        demo.send_signal(signal.SIGINT)
+        said, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert said.endswith("Unmounted; the demo is over.\n")
+    assert errors == ""
+    assert not (tmp_path / "Worksection").exists()
+
+
+# Manual pages and completion
+
+
+@pytest.fixture(scope="module")
+def manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with man/ and completion/."""
+    place = tmp_path_factory.mktemp("manual")
+    run(sys.executable, ROOT / "packaging" / "manual.py", place, env={"SOURCE_DATE_EPOCH": "1600000000"})
+    return place
+
+
+def shown(page: Path) -> str:
+    """A page as a person sees it, without hyphenation or wrapped lines."""
+    environment = {"MANWIDTH": "1000", "MANPAGER": "cat", "PAGER": "cat", "MANROFFOPT": "-c"}
+    return re.sub(r".\x08", "", run("man", "-l", page, env=environment).out)
+
+
+def test_there_is_a_page_for_each_command_and_the_settings(manual: Path) -> None:
+    pages = {path.name for path in (manual / "man").iterdir()}
+    expected = {f"wsfs-{command}.1" for command in COMMANDS}
+    assert {"wsfs.1", "wsfs.conf.5", "mount.fuse.wsfs.8"} | expected <= pages
+    assert all("2020-09-13" in (manual / "man" / name).read_text() for name in pages)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_s_page_names_all_of_its_options(command: str, manual: Path) -> None:
+    context = click.Context(group)
+    found = group.get_command(context, command)
+    assert found is not None
+    page = shown(manual / "man" / f"wsfs-{command}.1")
+    for parameter in found.get_params(context):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            for name in parameter.opts:
+                assert re.search(rf"(^|[\s,]){re.escape(name)}\b", page), name
+            assert (parameter.help or "").split(".")[0].replace("`", "") in page
+    assert f"wsfs {command}" in page
+
+
+def test_the_page_of_settings_names_all_of_them(manual: Path) -> None:
+    page = shown(manual / "man" / "wsfs.conf.5")
+    for name in OPTIONS:
+        assert re.search(rf"\b{name}\b|--{name.replace('_', '-')}\b", page), name
+
+
+def test_the_pages_are_without_fault(manual: Path) -> None:
+    """As lintian looks at them."""
+    for page in sorted((manual / "man").iterdir()):
+        done = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page, env={"MANWIDTH": "80"})
+        assert done.err == "", page.name
+
+
+COMPLETED = (
+    ("wsfs umou", "wsfs umount"),
+    ("wsfs status --js", "wsfs status --json"),
+    ("wsfs mount glo", "wsfs mount globex"),
+    ("wsfs mount globex . -o ro,don", "wsfs mount globex . -o ro,done="),
+    ("wsfs mount globex . -o ro,done=mi", "wsfs mount globex . -o ro,done=mixed"),
+)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Where wsfs is found, and knows an account."""
+    config = tmp_path / "config" / "wsfs" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[accounts.globex]\n")
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "PS1": "> ",
+    }
+
+
+SHELLS = {
+    "bash": (("bash", "--norc", "--noprofile", "-i"), "source {script}"),
+    "zsh": (("zsh", "-f", "-i"), "autoload -U compinit; compinit -u -D; source {script}"),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes_what_is_typed(
+    shell: str, manual: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    command, prepare = SHELLS[shell]
+    with at_terminal(*command, cwd=tmp_path, env=environment) as terminal:
+        terminal.type(prepare.format(script=manual / "completion" / shell) + "; echo rea''dy\r")
+        terminal.see("ready")
+        for begun, completed in COMPLETED:
+            terminal.type(f"{begun}\t")
+            terminal.see(completed)
+            terminal.type("\x15")  # Ctrl-U: away with the line
+        terminal.type("exit\r")
+        terminal.end()
+
+
+def test_fish_completes_what_is_typed(manual: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    for begun, completed in COMPLETED:
+        script = f"source {manual}/completion/fish; complete -C '{begun}'"
+        offered = run("fish", "--no-config", "-c", script, env=environment, cwd=tmp_path).lines
+        assert [line.partition("\t")[0] for line in offered] == [completed.rpartition(" ")[2]]
