@@ -111,6 +111,7 @@ def test_where_the_switch_of_the_kernel_is_missing_a_way_out_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(healing, "CONNECTIONS", tmp_path)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     mount = mountinfo.Mount(Path("/mnt"), "fuse.wsfs", "acme", 0, "0:59")
     with pytest.raises(UserError, match=r"59/abort can't be written .*`sudo umount -f /mnt`"):
         healing.abort(mount)

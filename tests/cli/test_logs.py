@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +50,33 @@ def test_requests_are_not_logged_by_the_libraries(
     text = capsys.readouterr().err
     assert "seen" in text
     assert "0123" not in text
+
+
+def test_started_by_systemd_each_line_has_its_level_and_no_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "journal").open("w+") as journal:
+        status = os.fstat(journal.fileno())
+        monkeypatch.setattr("sys.stderr", journal)
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        logs.set_up("debug", None)
+        log = logging.getLogger("wsfs.x")
+        log.debug("a")
+        log.info("b\nc")
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            log.exception("d")
+        journal.seek(0)
+        lines = journal.read().splitlines()
+    assert lines[:4] == ["<7>wsfs.x: a", "<6>wsfs.x: b", "<6>c", "<3>wsfs.x: d"]
+    assert all(line.startswith("<3>") for line in lines[3:]) and lines[-1] == "<3>ValueError: broken"
+
+
+def test_a_terminal_is_no_journal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "1:1")
+    logs.set_up("info", None)
+    logging.getLogger("wsfs.x").info("a")
+    assert capsys.readouterr().err.endswith(" INFO wsfs.x: a\n")

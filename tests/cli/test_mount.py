@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from click.testing import Result
 from wsfs.api.auth import AdminKey, UserToken
 from wsfs.cli import daemon, logs, preflight, running
 from wsfs.cli.errors import UserError
-from wsfs.config import Settings
+from wsfs.config import ConfigError, LoginUnreadable, Settings
 from wsfs.service import Supervisor
 
 Run = Callable[..., Result]
@@ -228,3 +229,45 @@ def test_a_configuration_file_others_can_read_is_warned_of(
         result.stderr == f"wsfs: {file} holds a secret and can be read by other users; "
         f"`chmod 600 {file}` mends that\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("the file is wrong"), 78),
+        (UserError("the login is refused", lasts=True), 78),
+        (UserError("the network is away"), 1),
+        (LoginUnreadable("the keyring is locked"), 1),
+    ],
+)
+def test_systemd_is_told_why_and_whether_a_restart_may_help(
+    error: Exception, code: int, wsfs: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(settings: Settings, ready: Callable[[], None], supervisor: Supervisor) -> None:
+        raise error
+
+    monkeypatch.setattr(running, "run", run)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        result = wsfs("mount", "acme", place, "--foreground")
+        assert systemd.recv(1000).decode() == f"STATUS={error}"
+    assert (result.exit_code, result.stderr) == (code, f"wsfs: {error}\n")
+
+
+def test_a_place_that_nobody_named_is_made(
+    wsfs: Run, tmp_path: Path, served: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSFS_MOUNTPOINT", str(tmp_path / "new/drive"))
+    assert wsfs("mount", "acme", "--foreground").exit_code == 0
+    assert served[0].mountpoint == tmp_path.resolve() / "new/drive"
+    assert served[0].mountpoint.is_dir()
+
+
+def test_a_drive_of_the_machine_is_roots(
+    wsfs: Run, place: Path, monkeypatch: pytest.MonkeyPatch, served: list[Settings]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    result = wsfs("mount", "acme", place, "--foreground", "--system")
+    assert (result.exit_code, served) == (1, [])
+    assert "a drive of the machine is root's" in result.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wsfs.api.auth import AdminKey, TokenPair, UserToken
-from wsfs.config import ConfigError, resolve
+from wsfs.config import ConfigError, LoginUnreadable, resolve
 from wsfs.secrets import Login, Vault
 
 from .conftest import KEY, Resolve
@@ -110,5 +110,5 @@ def test_a_kept_login_is_its_accounts_alone(settle: Resolve, vault: Vault, kept:
 
 def test_a_kept_login_that_can_not_be_read_is_an_error(settle: Resolve, vault: Vault, kept: Login) -> None:
     Path(kept.place).write_text("{")
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(LoginUnreadable, match="can't be read"):
         settle(environ={}, vault=vault)

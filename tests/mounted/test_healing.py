@@ -115,10 +115,12 @@ HANGING = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("way", ["mount", "umount"])
+@pytest.mark.parametrize("way", ["mount", "umount", "mount without fusectl"])
 def test_though_a_thread_of_it_hangs_in_the_kernel(
     way: str, mounting: Mounter, small_service: Process, tmp_path: Path
 ) -> None:
+    if way == "mount without fusectl" and os.geteuid() != 0:
+        pytest.skip("without it only root has a way")
     if not has_fusectl():
         if os.environ.get("CI"):
             pytest.fail(f"{CONNECTIONS} is empty: scripts/setup mounts it")
@@ -142,7 +144,22 @@ def test_though_a_thread_of_it_hangs_in_the_kernel(
     with pytest.raises(subprocess.TimeoutExpired):
         mount.process.wait(2)
     assert healing.is_dying(mount.process.pid)
-    if way == "mount":
+    if way == "mount without fusectl":
+        apart = (
+            "unshare",
+            "--mount",
+            "--propagation",
+            "slave",
+            "sh",
+            "-c",
+            f'umount {CONNECTIONS} && exec "$@"',
+            "sh",
+        )
+        said = run(*apart, *HEAL, mount.place, env=mount.env)
+        assert said.out == "True\n"
+        mount.process.wait(20)
+        again(mount, mounting, small_service)
+    elif way == "mount":
         again(mount, mounting, small_service)
     else:
         assert "had died" in mount.wsfs("umount", mount.place).err
@@ -151,6 +168,15 @@ def test_though_a_thread_of_it_hangs_in_the_kernel(
     assert not maker.is_alive()
     assert failure  # the program got its answer
     mount.process.wait(20)
+
+
+# What a start does first.
+HEAL = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys; from wsfs.cli.healing import *; print(heal(Path(sys.argv[1])))",
+)
 
 
 def in_the_kernel(pid: int) -> bool:

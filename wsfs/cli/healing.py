@@ -40,9 +40,13 @@ def heal(place: Path, *, warn: Callable[[str], None] = lambda sentence: None) ->
     healed = False
     for _ in range(_LAYERS):
         mount = mountinfo.find(place)
-        if mount is None or not mount.is_wsfs or not _may(mount) or not _is_dead(mount):
+        if mount is None or not mount.is_wsfs or not _may(mount):
             break
-        detach(place)
+        dead = _is_dead(mount)
+        if mountinfo.find(place) == mount:  # else it went as its connection was cut
+            if not dead:
+                break
+            detach(place)
         healed = True
     if healed:
         warn(f"the drive that was at {place} had died; what was left of it is cleared away")
@@ -146,13 +150,26 @@ def _threads(pid: int) -> list[str]:
 def abort(mount: mountinfo.Mount) -> None:
     """Cut the connection between the kernel and the process of a mount: every call that hangs in it returns.
 
-    UserError where the kernel's switch isn't at hand.
+    Root does it by a forced unmount where the kernel's switch isn't at hand, as fusectl isn't mounted; for everybody
+    else that is a UserError.
     """
     switch = CONNECTIONS / mount.device.rpartition(":")[2] / "abort"
     try:
         switch.write_text("1")
     except OSError as error:
+        if os.geteuid() == 0 and _force(mount.mountpoint):
+            return
         raise UserError(
             f"the process of the drive at {mount.mountpoint} was killed and hangs in the kernel, and {switch} can't "
             f"be written ({error.strerror}); `sudo umount -f {mount.mountpoint}` frees it"
         ) from error
+
+
+def _force(place: Path) -> bool:
+    """Unmount by force, which cuts the connection first; whether that came true, be the mount in use or not."""
+    command = ["umount", "-i", "-f", "--", str(place)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_CLEAR_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 or "busy" in done.stderr
