@@ -20,7 +20,6 @@ from wsfs.uploads.contents import translating
 from wsfs.uploads.errors import (
     IsADirectory,
     NameTaken,
-    NoSpace,
     NoSuchNode,
     NotADirectory,
     NotAllowed,
@@ -30,16 +29,15 @@ from wsfs.uploads.errors import (
 )
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
 from wsfs.uploads.noise import is_noise, is_noise_directory, is_refused_directory, is_temporary
-from wsfs.uploads.openfiles import STOPPED, OpenFiles
+from wsfs.uploads.openfiles import STOPPED
 from wsfs.uploads.recovery import recover
 from wsfs.uploads.states import IN_FLIGHT, Event, State, after
+from wsfs.uploads.xattrs import Xattrs
 
 _FIRST_SECOND = 10**9  # of 1970, in nanoseconds
-XATTRS_MOST = 1 << 16
-"""Bytes of extended attributes, names and values, that one node may have; a list of names can't be longer."""
 
 
-class Spool(OpenFiles):
+class Spool(Xattrs):
     """The spool in `directory` (made where it is missing, mode 0700); one process at a time may have it.
 
     What its arguments and attributes are, see Index. Errors are UploadError. A cancelled call may or may not
@@ -304,35 +302,6 @@ class Spool(OpenFiles):
             node.error = STOPPED
         elif node.state is State.OPEN and opened is not None:
             opened.killed = True
-
-    async def set_xattr(self, inode: int, name: str, value: bytes) -> None:
-        """Keep an extended attribute, as long as the node is in the spool; on disk when this returns.
-
-        Errors: NoSuchNode; NoSpace where a node's names and values would be more than `XATTRS_MOST` bytes.
-        """
-        node = self._existing(inode)
-        others = sum(len(key.encode()) + len(held) for key, held in node.xattrs.items() if key != name)
-        if others + len(name.encode()) + len(value) > XATTRS_MOST:
-            raise NoSpace(
-                f"{node.name} has extended attributes of {XATTRS_MOST:,} bytes, and can't have more"
-            )
-        node.xattrs[name] = value
-        node.ctime_ns = int(self.clock() * 1e9)
-        if inode in self.nodes:
-            await self.journal.commit(rows.put_xattr(inode, name, value), rows.put_node(node))
-
-    async def remove_xattr(self, inode: int, name: str) -> bool:
-        """Forget an extended attribute, and whether there was one; on disk when this returns.
-
-        Errors: NoSuchNode.
-        """
-        node = self._existing(inode)
-        if node.xattrs.pop(name, None) is None:
-            return False
-        node.ctime_ns = int(self.clock() * 1e9)
-        if inode in self.nodes:
-            await self.journal.commit(rows.delete_xattr(inode, name), rows.put_node(node))
-        return True
 
     async def rename(self, inode: int, new_parent: int, new_name: str, *, replace: bool = True) -> None:
         """Give a node another name or directory, over what is there unless `replace` is false.
