@@ -39,6 +39,9 @@ def machine(tmp_path: Path, small_service: Process) -> Iterator[Machine]:
     machine.close()
 
 
+@pytest.mark.promise(
+    "A drive by a service or a line in fstab is back after every login or boot, and at a shutdown sends what waits."
+)
 def test_after_each_boot_both_are_back_and_a_shutdown_sends_what_is_pending(
     machine: Machine, small_service: Process
 ) -> None:

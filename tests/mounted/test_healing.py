@@ -37,12 +37,19 @@ def again(mount: Mount, mounting: Mounter, service: Process) -> Mount:
     return fresh
 
 
+@pytest.mark.promise(
+    "A drive whose process was killed is mounted again by the next start without another step; one that lives is "
+    "never touched."
+)
 def test_killed_and_started_again(mounting: Mounter, small_service: Process) -> None:
     mount = mounting(small_service, options=QUIET)
     killed(mount)
     assert mount.mounted
     fresh = again(mount, mounting, small_service)
     assert f"the drive that was at {mount.place} had died" in fresh.log.read_text()
+    refused = run(*fresh.command, env=fresh.env, ok=False)
+    assert f"{fresh.place} is already mounted (process {fresh.process.pid})" in refused.err
+    assert run("ls", fresh.place).lines == PROJECTS
 
 
 def test_killed_again_and_again_leaves_one_mount(mounting: Mounter, small_service: Process) -> None:
