@@ -6,7 +6,7 @@ import pytest
 
 from wsfs.api import errors as api
 from wsfs.uploads.nodes import BatchRecord
-from wsfs.uploads.verdict import Verdict, post_verdict, read_verdict, uncertain_sentence
+from wsfs.uploads.verdict import Verdict, post_verdict, read_verdict, refused_sentence, uncertain_sentence
 
 
 def kinds(of: type[api.ApiError]) -> list[type[api.ApiError]]:
@@ -38,6 +38,27 @@ def test_each_error_of_a_post_has_a_verdict(kind: type[api.ApiError]) -> None:
 @pytest.mark.parametrize("kind", PLAIN)
 def test_a_failed_question_has_done_nothing(kind: type[api.ApiError]) -> None:
     assert read_verdict(kind()) is not Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (api.StorageFull(), ("storage in Worksection is full", "make room", "`wsfs uploads retry`")),
+        (api.TaskClosed(), ("task is closed", "reopen it", "`wsfs uploads retry`", "another task")),
+        (api.TaskInvalid(), ("no such task", "another task", "`wsfs uploads save DIR`")),
+        (api.ProjectInvalid(), ("no such project", "`wsfs uploads save DIR`")),
+        (api.AccessDenied("x"), ("no right", "(x)", "ask the project's manager", "`wsfs uploads retry`")),
+        (api.TooLarge(), ("larger than Worksection takes", "smaller", "`wsfs uploads discard`")),
+        (
+            api.OutcomeUnknown(api.AttachmentUnreadable("gone")),
+            ("can't be read", "copy it in once more", "`wsfs uploads discard`"),
+        ),
+        (api.InvalidValue("email"), ("(email)", "`wsfs uploads retry`", "`wsfs uploads save DIR`")),
+    ],
+)
+def test_a_refusal_says_what_happened_and_what_to_do(error: api.ApiError, words: tuple[str, ...]) -> None:
+    sentence = refused_sentence(error)
+    assert all(word in sentence for word in words), sentence
 
 
 @pytest.mark.parametrize("kind", ["comment", "task", "project"])
