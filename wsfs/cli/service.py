@@ -43,7 +43,7 @@ def service() -> None:
     """
 
 
-@service.command()
+@service.command(short_help="Install the service of an account, and start it.")
 @_account
 @click.argument("mountpoint", required=False, type=PATH)
 @click.option(
@@ -83,7 +83,7 @@ def install(
     click.echo(f"{settings.fsname} is mounted at {settings.mountpoint}, and will be at every {when}.")
 
 
-@service.command()
+@service.command(short_help="Start it, and wait until the drive serves.")
 @_account
 @_system
 def start(account: str | None, system: bool) -> None:
@@ -92,7 +92,7 @@ def start(account: str | None, system: bool) -> None:
     _start(manager, account)
 
 
-@service.command()
+@service.command(short_help="Stop it until the next login; sends what is pending first.")
 @_account
 @_system
 def stop(account: str | None, system: bool) -> None:
@@ -101,7 +101,7 @@ def stop(account: str | None, system: bool) -> None:
     manager.run("stop", manager.unit(account))
 
 
-@service.command()
+@service.command(short_help="Show how the services are.")
 @_account
 @click.option("--json", "as_json", is_flag=True, help="For programs: a list.")
 @_system
@@ -124,7 +124,7 @@ def status(account: str | None, as_json: bool, system: bool) -> None:
         sys.exit(3)
 
 
-@service.command()
+@service.command(short_help="Stop it, and take it away.")
 @_account
 @_system
 def uninstall(account: str | None, system: bool) -> None:

@@ -22,7 +22,9 @@ TEMPLATE = "wsfs@.service"
 PACKAGED = Path("/usr/lib/systemd")
 SYSTEM_UNITS = Path("/etc/systemd/system")
 DROP_IN = "wsfs.conf"
-_SECONDS = 120.0  # for a start: until the drive serves, or the unit's own limit has passed
+_SECONDS = 30.0
+"""For what systemctl does at once; a start or stop takes what the unit's limits and the drive's own allow."""
+_LASTING = ("start", "restart", "stop", "disable")
 _PLAIN = re.compile(r"[A-Za-z0-9:_.]")
 
 
@@ -154,7 +156,7 @@ class Manager:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=_SECONDS,
+                timeout=None if arguments[0] in _LASTING else _SECONDS,
                 check=False,
             )
         except subprocess.TimeoutExpired:
