@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from tests.conftest import ExpectedWarnings
 from tests.uploads.conftest import world as world
 from tests.uploads.fakes import OTHER_TASK, PROJECT, ROOT, TASK, World, state
-from wsfs.announcements import SEND, UNDO, Announcements
+from wsfs.announcements import RETRY, SEND, UNDO, Announcements
 from wsfs.api import errors as api
 from wsfs.notifications import CRITICAL, Notice
 from wsfs.uploads.states import State
@@ -216,6 +216,26 @@ async def test_many_failures_are_one_notification(
             await world.spool.discard(node.inode)
         await world.wait(1)
         assert screen.titles == []
+
+
+async def test_what_was_refused_can_be_tried_again_from_there(
+    world: World, mock_clock: MockClock, screen: FakeScreen, expected_warnings: ExpectedWarnings
+) -> None:
+    expected_warnings.expect("Worksection doesn't take")
+    world.service.fail("post_comment", *[api.StorageFull()] * 2)
+    async with announcing(world, screen):
+        node = await world.write(TASK, "a.txt")
+        uncertain = await world.write(OTHER_TASK, "b.txt")
+        await world.wait(10)
+        uncertain.uncertain = True
+        screen.press("2 files could not be uploaded", RETRY)
+        await world.wait(10)
+        assert world.service.posts == [("post_comment", "a.txt", ("a.txt",))]
+        assert node.inode not in world.spool.nodes
+        assert state(uncertain) is State.QUARANTINED
+        assert screen.titles == ["1 file could not be uploaded"]
+        [notice] = screen.now.values()
+        assert notice.actions == {}
 
 
 async def test_a_copy_that_was_stopped_is_told(

@@ -30,7 +30,7 @@ ATTENTION, LOGIN = "attention", "login"
 REACTION = 0.5
 """Seconds that a person needs at the least: what goes sooner isn't announced."""
 NAMED = 3
-UNDO, SEND = "undo", "send"
+UNDO, SEND, RETRY = "undo", "send", "retry"
 HELD_BACK = "you held it back: `wsfs uploads send PATH` sends it, `wsfs uploads discard PATH` deletes it"
 
 
@@ -118,7 +118,7 @@ class Announcements:
         if now - self._stuck:
             fresh = [stuck[inode] for inode in sorted(now - self._stuck)]
             self._screen.show(ATTENTION, self._trouble(list(stuck.values()), fresh))
-        elif not now and self._stuck:
+        elif not now:
             self._screen.withdraw(ATTENTION)
         self._stuck = now
 
@@ -131,7 +131,14 @@ class Announcements:
             title = f"{_count(len(stuck), 'file')} may be half and {'is' if len(stuck) == 1 else 'are'} not uploaded"
         reasons = list(dict.fromkeys(node.error or "" for node in fresh))
         body = f"{_names(fresh)}: {reasons[0]}" if len(reasons) == 1 else _names(fresh)
-        return Notice(title, f"{body}\n`wsfs uploads` lists them all.", icon="dialog-warning")
+        again = any(not node.uncertain for node in refused)
+        return Notice(
+            title,
+            f"{body}\n`wsfs uploads` lists them all.",
+            icon="dialog-warning",
+            actions={RETRY: "Try again"} if again else {},
+            on_action=functools.partial(self._wish, self._retry, None),
+        )
 
     def _look_for_floods(self) -> None:
         flooded = frozenset(self._sender.flooded)
@@ -144,6 +151,7 @@ class Announcements:
                 Notice(
                     f"{_count(len(tasks), 'new task')} in {', '.join(places[:NAMED])} wait for you",
                     "So many at once are made only when you say so: `wsfs uploads send PATH` lets them go.",
+                    icon="dialog-information",
                 ),
             )
         elif self._flooded and not flooded:
@@ -165,6 +173,7 @@ class Announcements:
             Notice(
                 f"{what} {verb} to {where}",
                 _names(files),
+                icon="document-send",
                 urgency=LOW,
                 actions={UNDO: "Undo"},
                 on_action=functools.partial(self._wish, self._undo, root),
@@ -215,10 +224,17 @@ class Announcements:
                 f"{_count(len(held), 'file')} held back in {where}",
                 f"{'It stays' if one else 'They stay'} there on this machine alone, until you send or delete "
                 f"{'it' if one else 'them'}: {_names(held)}.{too_late}",
+                icon="edit-undo",
                 actions={SEND: "Send after all"},
                 on_action=functools.partial(self._wish, self._send, [node.inode for node in held]),
             ),
         )
+
+    async def _retry(self, _nothing: None) -> None:
+        """What was refused, but for what may have arrived: that wants a look at Worksection first."""
+        refused = [node for node in self._spool.nodes.values() if node.state is State.QUARANTINED]
+        self._stuck = frozenset()  # what is refused again is told again
+        await self._sender.retry([node.inode for node in refused if not node.uncertain])
 
     async def _send(self, inodes: Collection[int]) -> None:
         await self._sender.retry(inodes)

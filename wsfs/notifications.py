@@ -57,7 +57,7 @@ class Notice:
 
     title: str
     body: str = ""
-    icon: str = "wsfs"
+    icon: str = "folder-remote"
     urgency: int = NORMAL
     actions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     on_action: Callable[[str], None] = _ignore
