@@ -35,7 +35,7 @@ from .drives import Mount, eventually, is_attachment, node_id, watchdog
 from .hurried import LOOK_AGAIN
 from .writers import Deed, Folder, Writer
 
-OPTIONS = "crawl=no,prefetch=no,poll=3600,settle=0.2,hold_tasks=100000,deadline=2"
+OPTIONS = "crawl=no,prefetch=no,poll=3600,settle=0.2,hold_tasks=100000,deadline=2,drain=2"
 PROGRAM = Path(__file__).with_name("hurried.py")
 FATES = (
     *("lost-reply", f"late-commit:{LOOK_AGAIN / 4}", "reset:post_*", "500:post_*", "garbage:post_*"),
@@ -46,8 +46,8 @@ FATES = (
 SHAPES = ("rename", "rival", "max-files:2", "max-files:5", "delay:0.2:post_*", "slow-upload:200000")
 CHECK_EVERY = 25
 WRITERS = 3
-DRAIN_SECONDS = 90.0
-ROUND_SECONDS = 120.0
+DRAIN_SECONDS = 240.0
+ROUND_SECONDS = 300.0
 
 
 @dataclasses.dataclass

@@ -83,6 +83,7 @@ class Writer(threading.Thread):
                 self.errors[errno.errorcode.get(error.errno or 0, "?")] += 1
                 if error.errno in {errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV}:
                     return
+                self._ended.wait(0.01)  # what is unmounted and still sends would get less of the processor
             self._ended.wait(self._random.uniform(0, self._quiet[0]))
 
     # What a program does
