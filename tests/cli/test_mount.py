@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import Result
 
 from wsfs.api.auth import AdminKey, UserToken
 from wsfs.cli import daemon, logs, preflight, running
 from wsfs.cli.errors import UserError
-from wsfs.config import ConfigError, LoginUnreadable, Settings
+from wsfs.cli.mount import mount
+from wsfs.config import OPTIONS, ConfigError, LoginUnreadable, Settings
 from wsfs.service import Supervisor
 
 Run = Callable[..., Result]
@@ -271,3 +273,9 @@ def test_a_drive_of_the_machine_is_roots(
     result = wsfs("mount", "acme", place, "--foreground", "--system")
     assert (result.exit_code, served) == (1, [])
     assert "a drive of the machine is root's" in result.stderr
+
+
+def test_each_setting_of_the_command_line_may_stand_in_a_file() -> None:
+    options = [one for one in mount.params if isinstance(one, click.Option) and not one.is_flag]
+    names = {one.name for one in options} - {"mount_options"}
+    assert names and names <= set(OPTIONS)

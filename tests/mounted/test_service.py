@@ -15,7 +15,7 @@ import pytest
 from wsfs.emulator.testing import Process
 
 from .drives import eventually, files_of
-from .machine import HOME, Machine, needs
+from .machine import HOME, Machine, needs, wsfs_script
 
 PLACE = HOME / "Worksection"
 TASK = PLACE / "Project 001/Task 001-0001"
@@ -143,6 +143,12 @@ def test_a_wrong_login_is_told_at_the_start_and_not_tried_again_and_again(
         refused = olha.wsfs("service", "install", "acme", user="olha", ok=False)
         assert "doesn't accept the API key" in refused.err
         assert (status(olha)["state"], status(olha)["restarts"]) == ("failed", 0)
+        # Logged in, it goes on by itself.
+        login = (wsfs_script(), "login", "acme", "--api-key")
+        said = olha.run(*login, user="olha", stdin=f"{small_service.api_key}\n")
+        assert "The service of acme, which had given up, is started again." in said.out
+        eventually(lambda: status(olha)["state"] == "active", "the service")
+        assert look(olha) == ["Project 001", "Project 002"]
 
 
 def test_no_network_is_tried_again(olha: Machine) -> None:

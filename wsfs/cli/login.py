@@ -10,6 +10,7 @@ import click
 
 from wsfs.api.account import account_base_url, is_loopback
 from wsfs.api.auth import AdminKey, UserToken
+from wsfs.cli import service
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.known import check_system, only_account
 from wsfs.config import SECRETS, LoginSettings, Value, config_files, resolve_login, secret, vault_of
@@ -61,6 +62,8 @@ def login(account: str | None, with_key: bool, no_browser: bool, no_keyring: boo
     host = urlsplit(made.base_url).netloc
     click.echo(f"Logged in to {host} as {kept.user}")
     click.echo(_told_place(kept, no_keyring or system))
+    for name in service.revive(made.base_url, system):
+        click.echo(f"The service of {name}, which had given up, is started again.")
     if any(os.environ.get(f"WSFS_{name.upper()}") for name in SECRETS):
         say("WSFS_API_KEY or WSFS_ACCESS_TOKEN is set, and goes before this login")
 

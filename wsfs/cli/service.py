@@ -148,6 +148,20 @@ def cleanup(account: str | None, system: bool) -> None:
     healing.heal(mountinfo.canonical(written), warn=say)
 
 
+def revive(base_url: str, system: bool) -> list[str]:
+    """Start the services of an account that had given up, as after a new login; their accounts by name."""
+    manager = units.Manager(system)
+    revived = []
+    for account in manager.accounts():
+        unit = manager.unit(account)
+        with contextlib.suppress(ConfigError, UserError):
+            its_own = gather(account, system=system).base_url == base_url
+            if its_own and manager.show(unit, "ActiveState")["ActiveState"] == "failed":
+                manager.run("start", "--no-block", unit)
+                revived.append(account)
+    return revived
+
+
 def _start(manager: units.Manager, account: str, *, restart: bool = False) -> None:
     unit = manager.unit(account)
     with contextlib.suppress(ConfigError):  # which the service will tell
