@@ -339,7 +339,7 @@ def test_a_copy_that_is_stopped_by_ctrl_c_is_never_sent(
     thread.start()
     command = [word.format(pipe=pipe) for word in _STOPPABLE[program]]
     try:
-        with stopped(*command, cwd=task, when=Path("film.mp4"), size=200_000, number=signal.SIGINT):
+        with stopped(*command, cwd=task, when=Path("film.mp4"), size=20_000, number=signal.SIGINT):
             eventually(lambda: interrupted(drive))
             assert interrupted(drive) == {"film.mp4": "interrupted"}
     finally:
