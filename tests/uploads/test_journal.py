@@ -10,7 +10,7 @@ import trio
 
 from tests.conftest import ExpectedWarnings
 from wsfs.uploads import journal as rows
-from wsfs.uploads.errors import NoSpace, SpoolBroken
+from wsfs.uploads.errors import NoSpace, SpoolBroken, UploadError
 from wsfs.uploads.journal import Journal
 from wsfs.uploads.nodes import NODE_COLUMNS, BatchRecord, Spooled
 from wsfs.uploads.states import State
@@ -172,3 +172,56 @@ async def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
     await journal.close()
     with pytest.raises(SpoolBroken):
         await journal.commit(rows.delete_node(1))
+
+
+async def test_what_nobody_waits_for_is_written_with_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    transact = rows._transact
+
+    def counted(database: sqlite3.Connection, operations: list[rows.Operation]) -> UploadError | None:
+        written.append(len(operations))
+        return transact(database, operations)
+
+    monkeypatch.setattr(rows, "_transact", counted)
+    monkeypatch.setattr(rows, "LINGER", 60.0)
+    journal = Journal(tmp_path / "journal")
+    await journal.open()
+    journal.join(rows.put_node(node(1)))
+    journal.join(rows.put_node(node(2)))
+    await journal.commit(rows.put_node(node(3)))
+    assert written == [3]
+    journal.join(rows.put_node(node(4)))
+    await journal.settled()
+    assert written == [3, 1]
+    journal.join(rows.put_node(node(5)))
+    await journal.close()
+    assert written == [3, 1, 1]
+    assert [found.inode for found in (await read(tmp_path / "journal")).nodes] == [1, 2, 3, 4, 5]
+
+
+async def test_what_nothing_follows_is_written_in_a_moment(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    await journal.open()
+    journal.join(rows.put_node(node(1)))
+    with trio.fail_after(10):
+        while not journal.idle:  # noqa: ASYNC110 - threads tell no trio event
+            await trio.sleep(0.01)
+    await journal.close()
+
+
+async def test_a_small_content_is_read_back_while_others_are_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    await journal.open()
+    await journal.commit(rows.put_content("7", b"one"), rows.put_content("7.9", b"other"))
+    assert journal.read_content("7") == b"one"
+    await journal.commit(
+        rows.put_content("7", b"two"), rows.copy_content("7", "7.8"), rows.delete_content("7.9")
+    )
+    assert journal.read_content("7") == b"two"
+    assert await trio.to_thread.run_sync(journal.read_content, "7.8") == b"two"
+    with pytest.raises(SpoolBroken):
+        journal.read_content("7.9")
+    await journal.close()
+    assert (await read(tmp_path / "journal")).contents == {"7": 3, "7.8": 3}

@@ -56,6 +56,8 @@ class Machine:
         self.handles: list[Handle] = []
         self.places = [TASK]
         self.used: set[int] = set()
+        self.fresh: set[int] = set()
+        """Inodes that were made since the last commit: a crash may take them."""
 
     async def create(self, place: int, name: str) -> None:
         key = (self.places[place % len(self.places)], name)
@@ -67,6 +69,7 @@ class Machine:
         assert key not in self.model
         assert node.inode not in self.used
         self.used.add(node.inode)
+        self.fresh.add(node.inode)
         file = self.model[key] = File()
         self.inodes[key] = node.inode
         self.handles.append(Handle(self.world.spool.open(node.inode, write=True), file))
@@ -190,6 +193,9 @@ class Machine:
         await spool.journal.close()
         spool._give_back()
         await self._again()
+        for key in [key for key, inode in self.inodes.items() if inode not in self.world.spool.nodes]:
+            assert self.inodes[key] in self.fresh
+            del self.model[key], self.inodes[key]
         for key, file in self.model.items():
             if file.interrupted:
                 # What nobody was promised may be there, or what it was when somebody was.
@@ -241,6 +247,7 @@ class Machine:
         return keys[which % len(keys)] if keys else None
 
 
+COMMITTING = {"mkdir", "flush", "close", "truncate", "rename", "remove", "stop", "crash"}
 numbers = st.integers(0, 7)
 names = st.sampled_from(NAMES)
 operations = st.one_of(
@@ -267,6 +274,8 @@ def test_the_spool_does_what_a_file_system_does(small: int, steps: list[tuple[ob
         await machine.world.spool.start()
         for name, *arguments in steps:
             await getattr(machine, str(name))(*arguments)
+            if name in COMMITTING:
+                machine.fresh.clear()
             machine.check()
         await machine.stop()
         machine.check()

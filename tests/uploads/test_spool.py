@@ -23,6 +23,7 @@ from wsfs.uploads.errors import (
     NotEmpty,
     SpoolBroken,
     SpoolInUse,
+    UploadError,
 )
 from wsfs.uploads.index import CHUNK
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
@@ -578,3 +579,28 @@ async def test_a_file_that_was_cut_for_a_writer_who_never_came_is_not_finished(
         handle.abandon()
         await world.spool.release(handle)
         assert (state(node), node.size) == ((State.INTERRUPTED, 0) if cut else (State.SETTLING, 7))
+
+
+async def test_a_file_that_is_copied_in_waits_for_the_disk_once(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    transact = journal._transact
+
+    def counted(database: sqlite3.Connection, operations: list[journal.Operation]) -> UploadError | None:
+        written.append(len(operations))
+        return transact(database, operations)
+
+    async with world.running(sending=False):
+        await world.write(TASK, "the first one reserves numbers")
+        await world.wait(1)
+        synced: list[str] = []
+        monkeypatch.setattr(journal, "_transact", counted)
+        monkeypatch.setattr(journal, "LINGER", 60.0)
+        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append("a file"))
+        for number in range(20):
+            await world.write(TASK, f"file {number}")
+        assert written == [3] * 20, "made, its content, and closed"
+        await world.write(TASK, "large", b"x" * (SMALL + 1))
+        assert written[20:] == [1, 1]
+        assert len(synced) == 2, "the file and its directory"

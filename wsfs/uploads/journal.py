@@ -14,6 +14,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ create trigger if not exists xattrs_go after delete on nodes
 create table if not exists meta (key text primary key, value integer not null);
 create table if not exists contents (id integer primary key, name text not null, data blob not null);
 """
+
+LINGER = 0.05
+"""Seconds that an operation which nobody waits for may wait for company."""
 
 Operation = tuple[str, tuple[Any, ...]]
 """One SQL statement and its values."""
@@ -162,6 +166,7 @@ class _Order:
     operations: Sequence[Operation]
     done: trio.Event | None = None
     error: UploadError | None = None
+    lingers: bool = False
 
 
 class Journal:
@@ -237,6 +242,10 @@ class Journal:
         """Queue the operations and don't wait: they are on disk before anything that is committed later."""
         self._put(_Order(operations))
 
+    def join(self, *operations: Operation) -> None:
+        """As `post`, but to be written together with what comes next: it has LINGER seconds to come."""
+        self._put(_Order(operations, lingers=True))
+
     async def settled(self) -> None:
         """Wait until what was asked for so far is on disk; its errors are told those who asked."""
         if self._pending:
@@ -270,9 +279,12 @@ class Journal:
         ending = False
         while not ending:
             orders = [self._orders.get()]
+            until = time.monotonic() + LINGER
             with contextlib.suppress(queue.Empty):
                 while True:
-                    orders.append(self._orders.get_nowait())
+                    lingers = all(order is not None and order.lingers for order in orders)
+                    left = until - time.monotonic() if lingers else 0.0
+                    orders.append(self._orders.get(timeout=left) if left > 0 else self._orders.get_nowait())
             ending = None in orders
             group = [order for order in orders if order is not None]
             if group:

@@ -227,6 +227,8 @@ class OpenFiles(Index):
             await self._detach(opened, keep)
         content = opened.content
         while self.contents.outgrows(content, size):
+            # Its row first: a file that no row knows is nobody's.
+            await self.journal.settled()
             file = await trio.to_thread.run_sync(self.contents.make, content.name)
             if file.name != content.name or not content.small:
                 file.close()
