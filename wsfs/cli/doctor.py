@@ -159,7 +159,7 @@ def _account(subject: Subject, offline: bool, announce: Callable[[str], None]) -
     yield directories.check_directory("cache directory", cache_dir)
     yield from directories.check_space(data_dir, cache_dir, fields["cache_size"])
     yield from directories.check_databases(data_dir, cache_dir, mounted=mounted)
-    for spool in leftovers.spools([data_dir]):
+    if (spool := leftovers.spool_in(data_dir)) is not None:
         try:
             yield directories.check_spool(leftovers.listing(spool), mounted=mounted)
         except leftovers.Unreadable as error:
