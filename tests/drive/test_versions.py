@@ -150,9 +150,13 @@ async def test_what_the_cache_has_no_room_for_is_fetched_into_the_spool(
         await desk.close(handle)
         assert not list((tmp_path / "spool" / "content").iterdir())
         handle = await desk.namespace.open(node.inode, ME, readable=True)
+        other = await desk.namespace.open(node.inode, ME, readable=True)
+        assert await desk.read_handle(handle) == await desk.read_handle(other) == large
         await desk.put(handle, b"X", 5)
-        assert emulator.count("download") == 2
+        assert await desk.read_piece(other, 0) == (large[:5] + b"X" + large[6:])[: 1 << 16]
+        assert emulator.count("download") == 2, "one for each time that it was opened and closed"
         await desk.close(handle)
+        await desk.close(other)
         assert await desk.read(f"{REPORT}/large.bin") == large[:5] + b"X" + large[6:]
         await desk.flush()
     assert versions_of(emulator.account, "large.bin")[1] == large[:5] + b"X" + large[6:]

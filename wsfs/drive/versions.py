@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Protocol
 
@@ -31,6 +32,7 @@ from wsfs.drive.handles import AttachmentHandle, ControlHandle, FileHandle, Read
 from wsfs.tree.inodes import Kind
 from wsfs.tree.names import safe_name
 from wsfs.tree.nodes import Directory, File, Node
+from wsfs.uploads.contents import OpenContent
 from wsfs.uploads.handles import SpoolHandle
 from wsfs.uploads.spool import Spool
 
@@ -87,7 +89,7 @@ class Versions:
         are about to replace. Waits as long as a download moves. Raises Denied, ReadOnly, and what the download and
         the spool raise; cancelled, the download goes on for the cache.
         """
-        if not self.may_write(node):
+        if self._drive.ownership.read_only or self._drive.writable.seconds(node) <= 0:
             self._drive.refuse_write(node)
         handle = self._handle(node, caller)
         try:
@@ -145,8 +147,14 @@ class Versions:
             await handle.reader.fill()
         except NoRoom:
             async with self._locked(handle.node.inode):
-                if handle.spooled is None and handle.node.inode not in self._kept:
-                    self._kept[handle.node.inode] = await self._receive(handle)
+                inode = handle.node.inode
+                if handle.spooled is None and inode not in self._kept:
+                    self._kept[inode] = await self._receive(handle)
+                if inode in self._kept:
+                    # What it reads from now on is here, and needn't be fetched once more.
+                    whole = _Kept(self._spool.contents.open(self._kept[inode]))
+                    handle.reader.close()
+                    handle.reader = whole
 
     async def _receive(self, handle: AttachmentHandle) -> str:
         read = functools.partial(_read, handle.reader)
@@ -360,6 +368,28 @@ class Versions:
             self._drive.publisher.publish()
             with trio.move_on_at(min(self._hidden.values(), default=float("inf"))):
                 await self._news.wait()
+
+
+class _Kept:
+    """A Reader of a content that was fetched into the spool."""
+
+    def __init__(self, content: OpenContent) -> None:
+        self._content: OpenContent | None = content
+
+    def read_now(self, offset: int, length: int) -> bytes:
+        assert self._content is not None
+        return os.pread(self._content.descriptor, length, offset)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        return self.read_now(offset, length)
+
+    async def fill(self) -> None:
+        return
+
+    def close(self) -> None:
+        content, self._content = self._content, None
+        if content is not None:
+            content.close()
 
 
 async def _read(reader: Reader, offset: int, length: int) -> bytes:
