@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
 
 from tests.mounted.drives import run
 from tests.mounted.terminal import at_terminal
@@ -128,6 +130,38 @@ def test_in_a_clean_environment_it_runs_and_shows_the_demo(wheel: Path, tmp_path
     assert said.endswith("Unmounted; the demo is over.\n")
     assert errors == ""
     assert not (tmp_path / "Worksection").exists()
+
+
+# What the .deb adds; scripts/build deb takes minutes, and packaging/try-deb installs one in a clean system
+
+
+def test_every_command_has_its_start_in_the_deb() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    scripts = settings["options.entry_points"]["console_scripts"].split("\n")
+    rules = (ROOT / "packaging" / "debian" / "rules").read_text()
+    for script in filter(None, scripts):
+        name, _, target = script.partition(" = ")
+        module, _, function = target.partition(":")
+        start = (ROOT / "packaging" / name).read_text()
+        assert start.startswith("#!/usr/lib/wsfs/bin/python3 -I\n")
+        assert f"from {module} import {function}\n" in start
+        assert f"packaging/{name}" in rules
+
+
+def test_the_libraries_of_the_deb_are_all_that_is_needed_and_no_older() -> None:
+    """packaging/requirements.txt is brought up to date by `scripts/build pins`."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    wanted = settings["options"]["install_requires"] + settings["options.extras_require"]["demo"]
+    pinned = dict(
+        re.findall(
+            r"^([a-z0-9._-]+)==(\S+)", (ROOT / "packaging" / "requirements.txt").read_text(), re.MULTILINE
+        )
+    )
+    for line in filter(None, wanted.split("\n")):
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(pinned[requirement.name.lower()]), line
 
 
 # Manual pages and completion
