@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 
 import pytest
@@ -348,7 +349,7 @@ async def test_no_room_is_told_at_the_write_and_harms_nothing(world: World, mock
             for _ in range(3):
                 handle.write(0, bytes(600_000))
         await world.spool.release(handle)
-        assert node.state in {State.SETTLING, State.OPEN}
+        assert state(node) is State.INTERRUPTED, "it is half overwritten"
         world.spool.contents._since_check = 1 << 20
         with pytest.raises(NoSpace):
             await world.spool.create(TASK, "b", 0o644, 0, 0)
@@ -604,3 +605,49 @@ async def test_a_file_that_is_copied_in_waits_for_the_disk_once(
         await world.write(TASK, "large", b"x" * (SMALL + 1))
         assert written[20:] == [1, 1]
         assert len(synced) == 2, "the file and its directory"
+
+
+async def test_a_file_of_which_a_write_was_refused_is_not_sent_though_it_was_closed(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cp closes what it could write and leaves it there."""
+    async with world.running():
+        node = await world.spool.create(TASK, "half", 0o644, 0, 0)
+        handle = world.spool.open(node.inode, write=True)
+        await world.spool.write(handle, 0, b"half")
+        monkeypatch.setattr(world.spool.contents, "_floor", 2**62)
+        world.spool.contents._since_check = 1 << 20
+        with pytest.raises(NoSpace):
+            await world.spool.write(handle, 4, b"more")
+        monkeypatch.setattr(world.spool.contents, "_floor", 0)
+        await world.spool.flush(handle)
+        assert not is_closed(node), "nor after a crash"
+        await world.spool.release(handle)
+        assert (state(node), node.error) == (
+            State.INTERRUPTED,
+            "there is no room left on the disk of the upload spool",
+        )
+        await world.wait(24 * 3600)
+        assert world.service.requests == []
+        # Whoever begins it anew has all of it.
+        await world.save(node, b"whole")
+        await world.wait(60)
+        assert world.service.names() == ["half"]
+
+
+async def test_a_program_that_makes_room_and_begins_anew_is_believed(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.running():
+        node = await world.spool.create(TASK, "a", 0o644, 0, 0)
+        handle = world.spool.open(node.inode, write=True)
+        monkeypatch.setattr(world.spool.contents, "_floor", 2**62)
+        world.spool.contents._since_check = 1 << 20
+        with pytest.raises(NoSpace):
+            await world.spool.write(handle, 0, b"more")
+        monkeypatch.setattr(world.spool.contents, "_floor", 0)
+        await world.spool.truncate(node.inode, 0)
+        await world.spool.write(handle, 0, b"all")
+        await world.spool.flush(handle)
+        await world.spool.release(handle)
+        assert state(node) is State.SETTLING

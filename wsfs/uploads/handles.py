@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from wsfs.uploads.contents import Contents, OpenContent, translating
+from wsfs.uploads.errors import UploadError
 from wsfs.uploads.nodes import Spooled
 
 
@@ -13,7 +14,8 @@ class OpenFile:
     """One spooled file that is open: the content that all its handles share.
 
     It stays valid when the node is renamed, deleted, or uploaded. `killed` gathers that a writer of it was
-    ended by a signal.
+    ended by a signal, `failed` is the sentence that a program was refused a write or a close with: not all that
+    it was given is in it, and most programs leave it behind like that.
     """
 
     def __init__(self, node: Spooled, content: OpenContent) -> None:
@@ -22,6 +24,7 @@ class OpenFile:
         self.handles: set[SpoolHandle] = set()
         self.removed = False
         self.killed = False
+        self.failed: str | None = None
 
     def others_unflushed(self, handle: SpoolHandle) -> bool:
         """Whether another handle has written since its last flush."""
@@ -72,6 +75,13 @@ class SpoolHandle:
         Errors: NoSpace, SpoolBroken. While the file is being sent its content is first copied, and one that gets
         too large for the journal moved, here and now: `Spool.write` does the same without holding everyone up.
         """
+        try:
+            return self._write(offset, data)
+        except UploadError as error:
+            self.opened.failed = str(error)
+            raise
+
+    def _write(self, offset: int, data: bytes) -> int:
         self._contents.need_room(len(data))
         self._changing(self.opened)
         self._make_way(offset + len(data))
@@ -97,6 +107,8 @@ class SpoolHandle:
             os.ftruncate(self.opened.content.descriptor, size)
         self._changed()
         self.opened.node.size = size
+        if not size:
+            self.opened.failed = None
         for other in self.opened.handles:
             other.unflushed = other.unflushed or other.writes
             other.sized = True

@@ -94,7 +94,11 @@ class OpenFiles(Index):
 
     async def write(self, handle: SpoolHandle, offset: int, data: bytes) -> int:
         """As `handle.write`; what has to be copied or moved first is, in a worker thread."""
-        await self._make_way(handle.opened, offset + len(data), keep=handle.opened.node.size)
+        try:
+            await self._make_way(handle.opened, offset + len(data), keep=handle.opened.node.size)
+        except UploadError as error:
+            handle.opened.failed = str(error)
+            raise
         return handle.write(offset, data)
 
     async def flush(self, handle: SpoolHandle, *, killed: bool = False) -> None:
@@ -109,9 +113,13 @@ class OpenFiles(Index):
         handle.unflushed = False
         node = handle.opened.node
         if node.state is State.OPEN:
-            closed = not killed and not handle.opened.others_unflushed(handle)
+            closed = not (killed or handle.opened.failed or handle.opened.others_unflushed(handle))
             if node.dirty or node.closed != closed:
-                await self._make_safe(handle.opened, closed=closed)
+                try:
+                    await self._make_safe(handle.opened, closed=closed)
+                except UploadError as error:
+                    handle.opened.failed = str(error)
+                    raise
                 return
         # Another handle's flush may have begun what this one promises too.
         await self.journal.settled()
@@ -335,12 +343,13 @@ class OpenFiles(Index):
                 return
         if error and opened.content.small:
             node.size = self.contents.kept.get(node.content, 0)
+        error = error or opened.failed
         if opened.killed or error:
             event = Event.KILLED
             node.error = error or STOPPED
         else:
             event = Event.CLOSED_LOCAL if is_noise(node.name) else Event.CLOSED
-        opened.killed = False
+        opened.killed, opened.failed = False, None
         node.state = after(node.state, event)
         self._closes.pop(node.inode, None)
         self._touch(node, waits=True)
