@@ -181,3 +181,16 @@ def test_a_pending_name_that_gets_too_long_is_cut() -> None:
     assert len(names) == 2
     assert all(re.fullmatch(r"？+( \(id \d+\))?\.pdf", name) for name in names)
     assert all(len(name.encode()) <= MAX_NAME_BYTES for name in names)
+
+
+def test_what_is_made_beside_a_name_of_other_case_gets_its_plain_name() -> None:
+    """Names that have been looked at are named one by one as files come in."""
+    tree, task = told(True)
+    tree.set_attachments(("task", 2), [AttachmentRecord(7, "Plan?.txt", 1)])
+    assert list(task.names) == ["Plan？.txt"]
+    tree.take_changes()
+    tree.add_local(2**48, task.inode, "new?.txt", is_directory=False)
+    assert set(task.names) == {"Plan？.txt", "new？.txt"}
+    assert tree.take_changes().entries == {(task.inode, "new？.txt")}
+    tree.add_local(2**48 + 1, task.inode, "PLAN?.txt", is_directory=False)
+    assert set(task.names) == {"Plan？ (id 7).txt", "new？.txt", "PLAN？.txt"}

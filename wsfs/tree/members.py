@@ -140,7 +140,7 @@ class Members:
         if fresh is not None and home is not None and self._stale == {home} and home.name_one(fresh):
             self._stale.clear()
             self._changes.inodes.add(home.inode)
-            self._changes.entries.add((home.inode, fresh.title))
+            self._changes.entries.add((home.inode, fresh.name))
         # `Done` and the folders of projects are there only while they hold something.
         while self._emptied:
             directory = self._emptied.pop()

@@ -8,6 +8,7 @@ from typing import Literal
 
 from wsfs.tree.inodes import Kind
 from wsfs.tree.names import Candidate, assign, local_name, safe_name, with_id
+from wsfs.tree.windows import same_to_windows
 
 #: Whose files they are: a project's own or a task's, by the service's id.
 Owner = tuple[Literal["project", "task"], int]
@@ -206,10 +207,13 @@ class Directory(Node):
         """Give a new member that was made here its plain name, where nothing else has to be named anew for it; whether
         that was so. A thousand files that are copied in are then not named a thousand times."""
         names = self._names
-        if names is None or node.veiled or node.kind not in _PLAIN or node.title in names:
+        if names is None or node.veiled or node.kind not in _PLAIN:
             return False
-        names[node.title] = node
-        node.name = node.title
+        name = self._local_name(node)
+        if name in names or (self.windows and any(same_to_windows(name, other) for other in names)):
+            return False
+        names[name] = node
+        node.name = name
         return True
 
     def mtime_ns(self) -> int:

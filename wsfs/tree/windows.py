@@ -54,6 +54,11 @@ def folded(name: str) -> str:
     return name.casefold()
 
 
+def same_to_windows(one: str, other: str) -> bool:
+    """Whether two names are one to Windows."""
+    return folded(one) == folded(other)
+
+
 def fitting_end(name: str) -> str:
     """A name that was cut short, with its end made such that Windows can have it."""
     return name.rstrip("".join(_AT_END)) or _AT_END["."]
