@@ -139,6 +139,7 @@ def test_a_put_is_one_post_of_the_right_name_and_bytes(
     ]
     share.client(f'cd "{task}"', *(f'put "{file}" "{name}"' for name in names))
     listed = share.listing(task)
+    assert set(names) <= set(listed), share.client(f'cd "{task}"', "ls").out
     assert {name: size for name, (_, size) in listed.items() if name in names} == dict.fromkeys(
         names, 2_500_000
     )

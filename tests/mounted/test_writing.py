@@ -115,6 +115,25 @@ def test_mv_of_a_pending_file_renames_it(task: Path, arrived: Arrived) -> None:
     arrived({"final.txt": b"words"})
 
 
+def test_a_listing_that_begins_anew_shows_what_has_come_and_gone_since(task: Path) -> None:
+    """rewinddir(3); smbd keeps directories open and does so for each listing."""
+    directory = os.open(task, os.O_RDONLY | os.O_DIRECTORY)
+
+    def listed() -> set[str]:
+        return set(os.listdir(directory))  # noqa: PTH208 - of one that is open
+
+    try:
+        before = listed()
+        (task / "come.txt").write_text("x")
+        (task / "went.txt").write_text("x")
+        assert listed() == before | {"come.txt", "went.txt"}
+        (task / "went.txt").unlink()
+        (task / "come.txt").rename(task / "renamed.txt")
+        assert listed() == before | {"renamed.txt"}
+    finally:
+        os.close(directory)
+
+
 def test_mv_of_a_pending_file_to_another_task(
     task: Path, other_task: Path, service: Process, drive: Mount, ledger: Ledger
 ) -> None:

@@ -254,6 +254,10 @@ class Drive:
             raise errors.NoSuchName(f"inode {inode} is gone")
         return DirectoryHandle(directory, list(directory.names.items()))
 
+    def rewind(self, handle: DirectoryHandle) -> None:
+        """Let a listing that begins, or begins anew, be of what is in the directory by now: rewinddir(3)."""
+        handle.names = list(handle.node.names.items())
+
     def entry(self, handle: DirectoryHandle, index: int) -> tuple[str, Node] | None:
         """The name at `index` of the listing and what it means by now; None where it is gone."""
         name, _ = handle.names[index]

@@ -211,6 +211,8 @@ class Operations(pyfuse3.Operations):
         handle = self._directories.get(fh)
         if handle is None:
             raise errors.BadHandle(f"no open directory {fh}")
+        if start_id == 0:
+            self._drive.rewind(handle)
         if start_id < 2:
             # Offsets 0 and 1 are the directory itself and the one above.
             above = handle.node.parent or handle.node
