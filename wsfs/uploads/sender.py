@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from wsfs.uploads.batch import Circumstances, Plan, Planned, Settling, chain, plan, root_of
-from wsfs.uploads.delivery import Delivery, Handover, Search, Wait
+from wsfs.uploads.delivery import Delivery, Search
 from wsfs.uploads.draining import (
     Drained,
     Flushed,
@@ -31,6 +31,7 @@ from wsfs.uploads.options import Options
 from wsfs.uploads.spool import Spool
 from wsfs.uploads.states import State
 from wsfs.uploads.status import LOOKED_FOR, status_of
+from wsfs.uploads.verdict import Wait
 
 _log = logging.getLogger(__name__)
 
@@ -178,7 +179,7 @@ class Sender:
                 continue
             root = root_of(self._spool.nodes, sent[0])
             unknown = any(not node.is_dir and node.remote_id is None for node in sent)
-            until = self._delivery.handovers.get(record.id, Handover()).not_before
+            until = self._delivery.handovers.of(record).not_before
             if unknown and root not in self._busy:
                 # Until its ids are known, the next batch there couldn't tell its own files.
                 self._resting[root] = (max(until, now + CALM), "what was just sent there is looked up")
@@ -199,8 +200,8 @@ class Sender:
         await self._guarded(planned.root, deliver)
 
     async def _hand_over(self, root: int, record: BatchRecord) -> None:
-        handover = self._delivery.handovers.setdefault(record.id, Handover())
-        if await self._guarded(root, lambda: self._delivery.hand_over(record)):
+        handover = self._delivery.handovers.of(record)
+        if await self._guarded(root, lambda: self._delivery.handovers.hand_over(record)):
             self._resting.pop(root, None)
         else:
             handover.not_before = trio.current_time() + self._backoff(handover.tries)
@@ -268,7 +269,7 @@ class Sender:
         self._paused, self._pauses = None, 0
         self._resting.clear()
         self._tries.clear()
-        for handover in self._delivery.handovers.values():
+        for handover in self._delivery.handovers.known.values():
             handover.not_before = 0.0
         for search in self._delivery.searches.values():
             search.not_before = 0.0

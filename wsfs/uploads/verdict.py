@@ -1,11 +1,27 @@
-"""What a failed request means for a batch."""
+"""What a failed request means for a batch: a verdict, and the sentence and the wait that follow from it."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 from wsfs.api import errors as api
-from wsfs.uploads.nodes import BatchRecord
+from wsfs.uploads.nodes import BatchRecord, Spooled
+
+
+class Wait(Exception):  # noqa: N818 - says what to do
+    """The batch has to be tried again later, for the reason that str() gives.
+
+    `everything` says that the others had better wait too, `login` that somebody has to log in first, `offline`
+    that the service could not be reached at all.
+    """
+
+    def __init__(
+        self, reason: str, *, everything: bool = False, login: bool = False, offline: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.everything = everything or login
+        self.login = login
+        self.offline = offline
 
 
 class Verdict(Enum):
@@ -78,3 +94,21 @@ def uncertain_sentence(record: BatchRecord, reason: str) -> str:
         f"{reason}: look in Worksection whether {made} is there. If it is, `wsfs uploads discard` this one here; if "
         "it isn't, `wsfs uploads retry` with its path sends it again"
     )
+
+
+def waiting(error: api.ApiError) -> Wait:
+    """The wait that a failure which is to be tried again makes."""
+    login = isinstance(error, api.LoginRefused)
+    return Wait(
+        f"{error}: log in again" if login else str(error),
+        # An error of the server's own may well concern this one request alone.
+        everything=not isinstance(error, (api.ServerFailed, api.BadAnswer)),
+        login=login,
+        offline=isinstance(error, api.Unreachable),
+    )
+
+
+def named(nodes: list[Spooled]) -> str:
+    """Some nodes in the words of a log: the first three names."""
+    names = [node.name for node in nodes]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
