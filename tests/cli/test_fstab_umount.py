@@ -42,8 +42,9 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_at_a_persons_hand_it_unmounts_at_once(
-    commands: list[list[str]], ended: list[Path], tmp_path: Path
+    commands: list[list[str]], ended: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fstab_umount, "by_systemd", lambda: False)
     assert fstab_umount.run([str(tmp_path), "-t", "fuse.wsfs"]) == 32  # as umount has it
     assert commands == [["umount", "-i", "--", str(tmp_path.resolve())]]
     assert ended == []
@@ -81,7 +82,6 @@ def test_one_place_is_what_it_takes(commands: list[list[str]], capsys: pytest.Ca
 
 
 def test_who_started_umount_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not fstab_umount.by_systemd()  # pytest's parent isn't started by init for an unmount
     monkeypatch.setattr(fstab_umount, "PROC", tmp_path)
     (tmp_path / "7").mkdir()
     (tmp_path / "7/stat").write_text("7 (umount) x) S 1 7 7 0")
