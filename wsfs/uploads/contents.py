@@ -25,6 +25,7 @@ from pathlib import Path
 
 from wsfs.uploads import journal as rows
 from wsfs.uploads.errors import NoSpace, SpoolBroken, UploadError
+from wsfs.uploads.writeback import EVERY, Writeback
 
 SMALL = 64 * 1024
 """Bytes of the largest content that lies in the journal."""
@@ -67,6 +68,7 @@ class OpenContent:
         self.name = name
         self.descriptor = descriptor
         self.small = small
+        self.fresh_bytes = 0
 
     def whole(self) -> bytes:
         """All its bytes, of a small one."""
@@ -101,6 +103,7 @@ class Contents:
         self._kept: dict[str, int] = {}
         self._lent: set[str] = set()
         self._fresh: set[str] = set()
+        self.writeback = Writeback()
 
     def prepare(self) -> None:
         """Make the directory where it is missing."""
@@ -188,6 +191,15 @@ class Contents:
             file.close()
             raise
         content.become(file)
+
+    def wrote(self, content: OpenContent, length: int) -> None:
+        """So many bytes were written to a content: of a large one the disk may begin to take them."""
+        if content.small:
+            return
+        content.fresh_bytes += length
+        if content.fresh_bytes >= EVERY:
+            content.fresh_bytes = 0
+            self.writeback.begin(content.descriptor)
 
     def make_safe(self, content: OpenContent) -> tuple[int, int]:
         """Bring a file's content to the disk; returns its stamp and its size."""

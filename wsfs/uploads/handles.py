@@ -95,6 +95,7 @@ class SpoolHandle:
             finally:
                 self._changed()
                 self.sized = False
+                self._contents.wrote(self.opened.content, done)
                 if done:
                     node.size = max(node.size, offset + done)
         return done

@@ -91,6 +91,7 @@ class Spool(Xattrs):
             self.keep_open(math.inf)
         with trio.CancelScope(shield=True):
             await self.journal.close()
+            await trio.to_thread.run_sync(self.contents.writeback.close)
         for opened in self._all_open:
             opened.content.close()
         self._all_open.clear()
