@@ -5,8 +5,10 @@ What plain copying does is in test_copying.py, what test_writing.py has of shell
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ from .terminal import ENTER, ESCAPE, at_terminal, control
 @pytest.fixture
 def arrivals(service: Process, drive: Mount, task: Path) -> Arrivals:
     return Arrivals(service, drive, task)
+
+
+@contextlib.contextmanager
+def unsent(task: Path, name: str) -> Iterator[None]:
+    """Keep a file from being sent meanwhile, however long that takes on a busy machine: another program has it open."""
+    lock = task / f".~lock.{name}#"
+    lock.write_text("somebody")
+    yield
+    lock.unlink()
 
 
 # Editors
@@ -63,8 +74,14 @@ def test_vim_that_writes_over_what_is_not_sent_yet_is_one_attachment(
     variant: str, task: Path, arrivals: Arrivals
 ) -> None:
     settings, left = _VIM_SETTINGS[variant]
-    # Another program has it open meanwhile, so that it isn't sent before vim has begun, or without a swap file.
-    run("sh", "-ec", "echo > .~lock.notes.txt#; echo zeroth > notes.txt", cwd=task)
+    with unsent(task, "notes.txt"):
+        (task / "notes.txt").write_text("zeroth\n")
+        write_twice(task, *settings)
+    assert (task / "notes.txt").read_text() == "zeroth\nfirst\nsecond\n"
+    arrivals.check({"notes.txt": b"zeroth\nfirst\nsecond\n"}, left=left)
+
+
+def write_twice(task: Path, *settings: str) -> None:
     with at_terminal(*VIM, *settings, "notes.txt", cwd=task) as vim:
         vim.see('"notes.txt" 1L')
         vim.type(f"ofirst{ESCAPE}:w{ENTER}")
@@ -73,9 +90,6 @@ def test_vim_that_writes_over_what_is_not_sent_yet_is_one_attachment(
         vim.see("written")
         vim.type(f":q{ENTER}")
         assert vim.end() == 0
-    run("rm", task / ".~lock.notes.txt#")
-    assert (task / "notes.txt").read_text() == "zeroth\nfirst\nsecond\n"
-    arrivals.check({"notes.txt": b"zeroth\nfirst\nsecond\n"}, left=left)
 
 
 def test_nothing_is_sent_while_vim_has_a_file_open(task: Path, drive: Mount, arrivals: Arrivals) -> None:
@@ -144,7 +158,8 @@ def test_sed_and_perl_in_place_with_a_backup_keep_it_here(task: Path, arrivals: 
         sed -i.bak s/Sir/Madam/ letter.txt
         perl -pi -e s/Dear/Good/ letter.txt
         """
-    run("sh", "-ec", script, cwd=task)
+    with unsent(task, "letter.txt"):
+        run("sh", "-ec", script, cwd=task)
     assert (task / "letter.txt.bak").read_text() == "Dear Sir\n"
     arrivals.check({"letter.txt": b"Good Madam\n"}, left=["letter.txt.bak"])
 
@@ -163,8 +178,9 @@ os.replace(file.name, sys.argv[1])
 
 
 def test_a_python_program_that_replaces_by_a_temporary_file(task: Path, arrivals: Arrivals) -> None:
-    for words in ("first", "second"):
-        run("python3", "-c", _PYTHON_SAVES, "report.txt", words, "0", cwd=task)
+    with unsent(task, "report.txt"):
+        for words in ("first", "second"):
+            run("python3", "-c", _PYTHON_SAVES, "report.txt", words, "0", cwd=task)
     arrivals.check({"report.txt": b"second"})
 
 
@@ -198,7 +214,8 @@ def pdf(tmp_path: Path) -> Path:
 
 
 def test_qpdf_that_replaces_its_input(task: Path, pdf: Path, arrivals: Arrivals) -> None:
-    run("sh", "-ec", 'cp "$0" .; qpdf --linearize --replace-input offer.pdf', pdf, cwd=task)
+    with unsent(task, pdf.name):
+        run("sh", "-ec", 'cp "$0" .; qpdf --linearize --replace-input offer.pdf', pdf, cwd=task)
     rewritten = (task / "offer.pdf").read_bytes()
     assert rewritten != pdf.read_bytes()
     arrivals.check({"offer.pdf": rewritten})
@@ -208,7 +225,8 @@ def test_the_original_that_qpdf_keeps_when_it_warns_stays_here(
     task: Path, pdf: Path, arrivals: Arrivals
 ) -> None:
     pdf.write_bytes(pdf.read_bytes().replace(b"startxref\n", b"startxref\n9"))
-    done = run("sh", "-c", 'cp "$0" . && qpdf --replace-input offer.pdf', pdf, cwd=task, ok=False)
+    with unsent(task, pdf.name):
+        done = run("sh", "-c", 'cp "$0" . && qpdf --replace-input offer.pdf', pdf, cwd=task, ok=False)
     assert done.code == 3, done
     kept = "offer.pdf.~qpdf-orig"
     assert (task / kept).read_bytes() == pdf.read_bytes()
@@ -219,15 +237,17 @@ def test_zip_that_adds_to_an_archive_in_the_drive(task: Path, tmp_path: Path, ar
     for name in ("one.txt", "two.txt"):
         (tmp_path / name).write_text(name)
     script = 'cd "$0"; zip -q "$1/all.zip" one.txt; zip -q "$1/all.zip" two.txt'
-    run("sh", "-ec", script, tmp_path, task)
+    with unsent(task, "all.zip"):
+        run("sh", "-ec", script, tmp_path, task)
     with zipfile.ZipFile(task / "all.zip") as archive:
         assert archive.namelist() == ["one.txt", "two.txt"]
     arrivals.check({"all.zip": (task / "all.zip").read_bytes()})
 
 
 def test_gio_save_over_what_is_not_sent_yet(task: Path, arrivals: Arrivals) -> None:
-    run("gio", "save", task / "notes.txt", stdin="first")
-    run("gio", "save", task / "notes.txt", stdin="second")
+    with unsent(task, "notes.txt"):
+        run("gio", "save", task / "notes.txt", stdin="first")
+        run("gio", "save", task / "notes.txt", stdin="second")
     assert (task / "notes.txt").read_text() == "second"
     arrivals.check({"notes.txt": b"second"})
 
