@@ -1,19 +1,22 @@
 """What the desktop tests share. Without the programs that scripts/setup dev installs: skipped, in CI a failure.
 
-Pictures of the screen go to `screenshots` in the directory of the test run; with WSFS_SCREENSHOTS=DIR to that one, so
-that `WSFS_SCREENSHOTS=docs/images scripts/test tests/desktop` brings those of the documentation up to date.
+Pictures of the screen go to `screenshots` in the directory of the test run. With WSFS_UPDATE_IMAGES=1 those that the
+documentation shows are brought up to date too, by name: `WSFS_UPDATE_IMAGES=1 scripts/test tests/desktop`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ExpectedWarnings
-from tests.mounted.conftest import QUIET, _live, fuse, mounter, mounting  # noqa: F401 - fixtures
+from tests.mounted.conftest import QUIET as QUIET
+from tests.mounted.conftest import _live, fuse, mounter, mounting  # noqa: F401 - fixtures
 from tests.mounted.drives import watchdog
 
 from .screen import Screen
@@ -21,6 +24,9 @@ from .session import Session, missing
 
 PROGRAMS = ("Xvfb", "openbox", "xdotool", "xprop", "import", "dbus-run-session", "unshare")
 TEST_SECONDS = 240.0
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+MOMENT = 0.5
+"""Seconds until a window has painted what it tells of."""
 CALM = f"{QUIET},settle=1"
 """For mounts whose requests are counted, and that send soon."""
 
@@ -74,8 +80,7 @@ def screen(session: Session) -> Iterator[Screen]:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures of the screen go."""
-    chosen = os.environ.get("WSFS_SCREENSHOTS")
-    return Path(chosen).resolve() if chosen else tmp_path_factory.getbasetemp() / "screenshots"
+    return tmp_path_factory.getbasetemp() / "screenshots"
 
 
 @pytest.fixture
@@ -84,7 +89,11 @@ def picture(screen: Screen, pictures: Path) -> Callable[[str], Path]:
 
     def take(name: str) -> Path:
         path = pictures / f"{name}.png"
+        time.sleep(MOMENT)
         screen.picture(path)
+        shown = IMAGES / path.name
+        if os.environ.get("WSFS_UPDATE_IMAGES") and shown.exists():
+            shutil.copyfile(path, shown)
         return path
 
     return take

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ WINDOW = (20, 30, 900, 560)
 SECOND = (400, 300, 560, 300)
 EMPTY = (330, 480)
 """A place in the first window that nothing is shown at, as long as the directory holds a few things."""
+LINGERS = 3.0
+"""Seconds for which a file manager without windows may live on."""
 PAUSE = 0.4
 """Seconds that a person takes between two steps: windows that were just opened take the first keys else."""
 
@@ -37,7 +41,6 @@ class Kind:
     replace: str = "Replace"
     answers: tuple[str, ...] = ("Delete",)
     details: str = ""
-    nuisance: str = ""  # a button that takes away what it shows of a home that isn't the user's own
     second: tuple[int, int, int, int] = SECOND
     files: dict[str, str] = field(default_factory=dict, hash=False)
 
@@ -55,7 +58,7 @@ THUNAR = Kind(
 """
     },
 )
-NEMO = Kind("Nemo", ("nemo",), "nemo", asks_first=False, details="Show more details", nuisance="Dismiss")
+NEMO = Kind("Nemo", ("nemo",), "nemo", asks_first=False, details="Show more details")
 NAUTILUS = Kind(
     "Nautilus",
     ("nautilus", "--new-window"),
@@ -83,6 +86,7 @@ class Manager:
         self.kind = kind
         self.session = session
         self.screen = screen
+        self._started: list[subprocess.Popen[bytes]] = []
         for name, text in kind.files.items():
             path = session.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,16 +106,11 @@ class Manager:
                 (one for one in self.windows() if one.id not in before and directory.name in one.title), None
             )
 
-        self.session.run(*self.kind.command, directory)
+        self._started.append(self.session.run(*self.kind.command, directory))
         window = eventually(fresh, f"a window of {self.kind.name} with {directory.name}")
         assert isinstance(window, Window)
         self.screen.put(window, *place)
         self.screen.bring(window)
-        if self.kind.nuisance:
-            time.sleep(PAUSE)
-            for widget in self.see():
-                if widget.name == self.kind.nuisance and widget.window == window.title:
-                    self.screen.click(*widget.middle)
         if self.kind is THUNAR:
             self.screen.keys("ctrl+1")  # it remembers in which way the last window showed
         return window
@@ -127,10 +126,15 @@ class Manager:
         return window
 
     def quit(self) -> None:
-        """Close every window."""
+        """Close every window, and see to it that the next one is that of a fresh process."""
         for window in self.windows():
             self.screen.close_window(window)
         eventually(lambda: not self.windows(), f"{self.kind.name} ended")
+        for process in self._started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LINGERS)
+            self.session.end(process)
+        self._started = []
 
     # looking
 

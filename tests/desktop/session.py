@@ -63,8 +63,21 @@ class Session:
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "GSK_RENDERER": "cairo",
         }
+        self.env |= self._as_ann(runtime)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._bus: subprocess.Popen[bytes] | None = None
+
+    def _as_ann(self, directory: Path) -> dict[str, str]:
+        """The user has this home by the system's own tables too: Nemo makes no thumbnails where that differs."""
+        uid, gid = (os.getuid(), os.getgid()) if os.getuid() else (1000, 1000)
+        users, groups = directory / "passwd", directory / "group"
+        users.write_text(f"ann:x:{uid}:{gid}:Ann:{self.home}:/bin/sh\n")
+        groups.write_text(f"ann:x:{gid}:\n")
+        return {
+            "LD_PRELOAD": "libnss_wrapper.so",
+            "NSS_WRAPPER_PASSWD": str(users),
+            "NSS_WRAPPER_GROUP": str(groups),
+        }
 
     @property
     def display(self) -> str:

@@ -27,6 +27,8 @@ from .viewer import viewer
 Picture = Callable[[str], Path]
 
 PROJECT, TASK, SUBTASK = "Website relaunch", "Design", "Photographs"
+PICTURES = 6
+"""How many there are in that task."""
 QUIET_TASK = "Launch checklist"
 """A task with one file and nothing else, so that there is room to drop something."""
 STILL = 2.5
@@ -129,9 +131,10 @@ def test_three_levels_down_and_a_file_is_opened(desk: Desk, picture: Picture) ->
     opened = viewer(desk.home)
     window = manager.only(desk.mount.place)
     manager.enter(PROJECT, window)
+    ledger = Ledger(desk.service)
     manager.enter(TASK, window)
-    with_thumbnails(desk)
-    picture(f"{desk.name}-task")
+    with_thumbnails(desk, ledger)
+    picture(desk.name)
     manager.enter(SUBTASK, window)
     manager.activate("Beans.jpg", window)
     said = eventually(lambda: opened.exists() and opened.read_text(), "the file is opened")
@@ -139,20 +142,19 @@ def test_three_levels_down_and_a_file_is_opened(desk: Desk, picture: Picture) ->
     assert {said.split()[0]} == expected
 
 
-def with_thumbnails(desk: Desk) -> None:
-    """Wait until the pictures of the task are shown small, or at least nothing more is read for that."""
-    ledger = Ledger(desk.service)
+def with_thumbnails(desk: Desk, ledger: Ledger) -> None:
+    """Wait until the pictures of the task were read for their thumbnails, and nothing more is read."""
+    read: list[str] = []
 
-    def quiet() -> bool:
-        before = len(desk.service.requests())
-        time.sleep(1.5)
-        return len(desk.service.requests()) == before
+    def done() -> bool:
+        fresh = ledger.actions()
+        read.extend(fresh)
+        if fresh:
+            time.sleep(1.5)
+        return not fresh and read.count("download") >= PICTURES
 
-    eventually(quiet, "all thumbnails are made")
-    assert set(ledger.actions()) <= {
-        "download",
-        "get_files",
-    }  # Nemo and Nautilus count what is in directories
+    eventually(done, "all thumbnails are made")
+    assert set(read) <= {"download", "get_files"}  # Nemo and Nautilus count what is in directories
 
 
 def test_a_file_that_is_dropped_in_is_attached_once(desk: Desk, picture: Picture) -> None:
@@ -162,6 +164,11 @@ def test_a_file_that_is_dropped_in_is_attached_once(desk: Desk, picture: Picture
     note = desk.bring_file("note.txt", content)
     desk.manager.drag_in(note, window)
     eventually(lambda: (desk.project / QUIET_TASK / "note.txt").exists(), "the file is in the directory")
+    title = desk.manager.title(window)
+    desk.manager.find(
+        lambda one: one.window == title and ("note.txt" in one.words or one.words.startswith("2 ")),
+        "the file in the window",
+    )
     picture(f"{desk.name}-drop")
     changes.are((QUIET_TASK, "note.txt", digest(content)), posts=("post_comment",))
 

@@ -70,6 +70,9 @@ def service() -> Iterator[Process]:
         yield running
 
 
+@pytest.mark.promise(
+    "What is read for thumbnails keeps nobody waiting, and files of more than 50 MB aren't fetched for them."
+)
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 def test_two_hundred_large_photographs(
     kind: Kind, service: Process, mounter: Mounter, session: Session, screen: Screen, home: Path

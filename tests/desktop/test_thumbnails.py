@@ -14,9 +14,11 @@ from tests.mounted.drives import Mount, eventually
 from wsfs.emulator.testing import Process, running_process
 
 from .conftest import require
-from .managers import ALL, NEMO, PCMANFM, THUNAR, Kind, Manager
+from .managers import ALL, PCMANFM, THUNAR, Kind, Manager
 from .screen import Pinger, Screen
 from .session import Session
+
+promise = pytest.mark.promise
 
 MIB = 1 << 20
 LARGE = 51 * MIB
@@ -99,6 +101,7 @@ def manager(kind: Kind, mount: Mount, session: Session, screen: Screen) -> Itera
     manager.quit()
 
 
+@promise("Listing a directory waits for no program that looks into its files to see of what kind they are.")
 def test_looking_at_pictures_and_at_what_kind_a_file_is(
     kind: Kind, manager: Manager, mount: Mount, session: Session, home: Path
 ) -> None:
@@ -128,10 +131,9 @@ def test_looking_at_pictures_and_at_what_kind_a_file_is(
 
     # Pictures: the small ones are fetched behind whatever a person does, the very large one isn't.
     manager.only(summer / "Coast")
-    pictures = 0 if kind is NEMO else SMALL  # Nemo makes no thumbnails in a home that isn't the user's own
-    eventually(lambda: len(lanes(mount, PICTURE)) == pictures, "the small pictures are fetched")
+    eventually(lambda: len(lanes(mount, PICTURE)) == SMALL, "the small pictures are fetched")
     time.sleep(1.5)
-    assert lanes(mount, PICTURE) == pictures * ["background"]
+    assert lanes(mount, PICTURE) == SMALL * ["background"]
     assert lanes(mount, LARGE) == []
     assert all("panorama" in line for line in refusals(mount))
 
@@ -141,6 +143,9 @@ def refusals(mount: Mount) -> list[str]:
     return [line for line in mount.log.read_text().splitlines() if "open of" in line and "refused" in line]
 
 
+@promise(
+    "What is read for thumbnails keeps nobody waiting, and files of more than 50 MB aren't fetched for them."
+)
 @pytest.mark.parametrize("kind", [THUNAR], ids=lambda kind: kind.name, indirect=True)
 def test_a_picture_that_was_too_large_has_its_thumbnail_once_a_person_looked_at_it(
     manager: Manager, mount: Mount, home: Path
