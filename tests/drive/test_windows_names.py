@@ -85,3 +85,30 @@ async def test_pending_files_are_renamed_and_replaced_by_the_names_that_are_show
             await desk.namespace.create(directory, "two？", 0o644, ME)
         await desk.unlink("/Office/Report/two？")
         assert await desk.names("/Office/Report") == ["Details", "old.txt"]
+
+
+async def test_what_was_uploaded_lately_is_saved_over_under_the_name_that_is_shown(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    async with mounted(emulator, tmp_path, WINDOWS) as desk:
+        inode = await desk.write("/Office/Report/a：b.txt", b"one")
+        await desk.flush()
+        handle = await desk.namespace.open(inode, ME)
+        await desk.put(handle, b"two")
+        await desk.close(handle)
+        assert await desk.read("/Office/Report/a：b.txt") == b"two"
+        await desk.flush()
+        found = [file for file in emulator.account.files.values() if file.name == "a:b.txt"]
+        assert [file.content.read(0, file.size) for file in found] == [b"one", b"two"]
+        old = min(file.id for file in found)
+        assert await desk.names("/Office/Report") == [
+            "Details",
+            f"a：b (id {old}).txt",
+            "a：b.txt",
+            "old.txt",
+        ]
+        await desk.rename("/Office/Report/a：b.txt", "/Office/Report/~WRL0001.tmp")
+        await desk.write("/Office/Report/a：b.txt", b"three")
+        await desk.unlink("/Office/Report/~WRL0001.tmp")
+        await desk.flush()
+        assert sum(file.name == "a:b.txt" for file in emulator.account.files.values()) == 3
