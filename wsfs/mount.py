@@ -321,6 +321,7 @@ async def _serve(
     unmounted()
     if not settings.read_only:
         commands.unmounted()
+        await spool.give_up_handles()
         await _finish(functools.partial(drain, sender, spool, end), commands, settings)
     # The kernel asks for nothing any more; what is being posted gets its grace from the sender.
     nursery.cancel_scope.cancel()

@@ -260,9 +260,8 @@ def test_after_an_unmount_from_outside_it_sends_on_and_then_ends(
     task = mount.place / TASK
     number = node_id(task)
     run("ls", task)
-    small_service.arm("slow-upload:150000")
-    (mount.scratch / "large.bin").write_bytes(os.urandom(1_000_000))
-    run("cp", mount.scratch / "large.bin", task)
+    small_service.arm("delay:15:post_comment")
+    run("tee", task / "plan.txt", stdin="the plan")
     run("fusermount3", "-u", mount.place)
     assert not mount.mounted
     [socket] = eventually(lambda: list(mount.runtime.glob("wsfs/finishing-*.sock")), "it answers")
@@ -270,12 +269,12 @@ def test_after_an_unmount_from_outside_it_sends_on_and_then_ends(
     told = [one for one in json.loads(mount.wsfs("status", "--json").out) if one.get("unmounted")]
     assert [one["mountpoint"] for one in told] == [str(mount.place)]
     assert "still sending" in mount.wsfs("status").out
-    assert "large.bin" in mount.wsfs("uploads").out
+    assert "plan.txt" in mount.wsfs("uploads").out
     assert "`wsfs flush` waits for it" in mount.wsfs("umount", mount.place, ok=False).err
     assert mount.process.poll() is None
     assert control.call(socket, "flush")["sent"] == 1
     assert mount.process.wait(30) == 0
-    assert files_of(small_service, number)["large.bin"]["size"] == 1_000_000
+    assert files_of(small_service, number)["plan.txt"]["size"] == len("the plan")
     assert not list(mount.runtime.glob("wsfs/*.sock"))
 
 
@@ -289,9 +288,10 @@ def test_a_second_start_meanwhile_takes_over(mounting: Mounter, small_service: P
     run("fusermount3", "-u", mount.place)
     time.sleep(1)
     assert mount.process.poll() is None  # it waits for the service
-    small_service.clear_faults()
     again = mounting(small_service, options=f"{QUIET},settle=0.2", scratch=mount.scratch)
+    small_service.clear_faults()
     assert mount.process.wait(30) == 0
+    assert f"what was mounted at {mount.place} still sends; this drive takes over" in again.log.read_text()
     again.settled()
     assert "a.txt" in files_of(small_service, number)  # which fails where it is there twice
 

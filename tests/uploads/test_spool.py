@@ -651,3 +651,38 @@ async def test_a_program_that_makes_room_and_begins_anew_is_believed(
         await world.spool.flush(handle)
         await world.spool.release(handle)
         assert state(node) is State.SETTLING
+
+
+async def test_when_the_kernel_is_gone_what_was_closed_whole_settles(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running(sending=False):
+        closed = await world.spool.create(TASK, "closed", 0o644, 0, 0)
+        handle = world.spool.open(closed.inode, write=True)
+        handle.write(0, b"whole")
+        await world.spool.flush(handle)
+        half = await world.spool.create(TASK, "half", 0o644, 0, 0)
+        world.spool.open(half.inode, write=True).write(0, b"ha")
+        untouched = await world.write(TASK, "untouched")
+        world.spool.open(untouched.inode, write=True)  # as LibreOffice holds what it shows
+        stopped = await world.spool.create(TASK, "stopped", 0o644, 0, 0)
+        killed = world.spool.open(stopped.inode, write=True)
+        killed.write(0, b"x")
+        await world.spool.flush(killed, killed=True)
+        await world.spool.give_up_handles()
+        assert [state(node) for node in (closed, half, untouched, stopped)] == [
+            State.SETTLING,
+            State.OPEN,
+            State.SETTLING,
+            State.OPEN,
+        ]
+        assert (closed.writers, untouched.writers, half.writers) == (0, 0, 1)
+        await world.crash()
+    again = world.again()
+    async with again.running(sending=False):
+        assert [state(node) for node in again.spool.nodes.values()] == [
+            State.SETTLING,
+            State.INTERRUPTED,
+            State.SETTLING,
+            State.INTERRUPTED,
+        ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import click
 
 from wsfs.api.auth import AdminKey
-from wsfs.cli import daemon, healing, logs, preflight, running
+from wsfs.cli import daemon, healing, logs, preflight, running, succession
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.known import check_system
 from wsfs.cli.paths import PATH
@@ -105,6 +105,9 @@ def mount(
         if mountpoint is None:
             preflight.make_mountpoint(settings.mountpoint)
         preflight.check(settings)
+        before = None if herald.in_background else succession.holder(settings.data_dir)
+        if before is not None and before.ending:
+            say(f"what was mounted at {before.mountpoint} still sends; this drive takes over from it")
         if foreground or herald.in_background:
             _serve(settings, herald, supervisor)
         else:

@@ -154,6 +154,16 @@ class OpenFiles(Index):
                         await self.discard_content(node)
             self.on_activity()
 
+    async def give_up_handles(self) -> None:
+        """The kernel has gone, and no release will come any more: what was closed whole counts as released.
+
+        A file that a program still had open to write to stays OPEN, as after a crash: it may be half.
+        """
+        for opened in list(self._all_open):
+            if opened.node.state is not State.OPEN or opened.node.closed:
+                for handle in list(opened.handles):
+                    await self.release(handle)
+
     async def truncate(self, inode: int, size: int) -> None:
         """Give a file another size, whether it is open or not; on disk when this returns."""
         handle = self.open(inode, write=True)
