@@ -162,9 +162,9 @@ async def version(desk: Desk, steps: Steps, task: str) -> None:
     steps.say(f"promised {path} a new version of a.txt")
     steps.say("flush")
     await desk.flush()
-    await desk.write(f"{task}/x.tmp", b"content of b.txt")
+    await desk.write(f"{task}/x.tmp", b"content of c.txt")
     await desk.rename(f"{task}/x.tmp", path)
-    steps.say(f"promised {path} content of b.txt")
+    steps.say(f"promised {path} content of c.txt")
     steps.say("flush")
     await desk.flush()
 
