@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import hypercorn.trio
+import hypercorn.trio.tcp_server
 import trio
 from hypercorn.config import Config
 
@@ -15,6 +16,10 @@ from wsfs.emulator.app import application
 from wsfs.emulator.emulator import Emulator
 
 logger = logging.getLogger(__name__)
+
+# hypercorn takes 64 KiB from a socket and offers no option for it; every read is a trip through h11 and trio, so that
+# an upload of hundreds of megabytes would measure the emulator more than its client.
+hypercorn.trio.tcp_server.MAX_RECV = 512 * 1024
 
 
 async def serve(
