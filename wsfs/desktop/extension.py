@@ -136,6 +136,7 @@ class Emblems:
         self._fresh: dict[str, str] = {}
         self._passing: dict[str, Any] = {}
         self._asked: set[str] = set()
+        self._again: set[str] = set()
         self._running = False
 
     def of(self, path: str, file: Any) -> str | None:
@@ -156,7 +157,12 @@ class Emblems:
         def told(state: str) -> None:
             self._asked.discard(path)
             self._watch(path, file, state)
-            if EMBLEMS.get(state) != EMBLEMS.get(self._shown.get(path, "")):
+            another = EMBLEMS.get(state) != EMBLEMS.get(self._shown.get(path, ""))
+            # Of a file that has just come the file manager was seen to miss it: so it is told once more.
+            if another or path in self._again:
+                self._again.discard(path)
+                if another and state in PASSING:
+                    self._again.add(path)
                 self._fresh[path] = state
                 file.invalidate_extension_info()
 
@@ -182,6 +188,7 @@ class Emblems:
         for path, file in list(self._passing.items()):
             if file.is_gone():
                 del self._passing[path]
+                self._again.discard(path)
                 self._shown.pop(path, None)
             else:
                 self._look_at(path, file)
@@ -201,31 +208,38 @@ class Worksection(GObject.GObject, manager.MenuProvider, manager.InfoProvider):
 
     def get_file_items(self, *arguments: Any) -> list[Any]:
         """The entry for the selected files, where all of them lie in a drive."""
-        return self._items("Wsfs", [path_of(file) for file in arguments[-1]])
+        return self._items("Wsfs", arguments[-1])
 
     def get_background_items(self, *arguments: Any) -> list[Any]:
         """The entry for the directory that is shown."""
-        return self._items("WsfsHere", [path_of(arguments[-1])])
+        return self._items("WsfsHere", [arguments[-1]])
 
-    def _items(self, prefix: str, found: Sequence[str | None]) -> list[Any]:
+    def _items(self, prefix: str, files: Sequence[Any]) -> list[Any]:
         # Nautilus has one table of names for both menus, in which the later one would take the earlier's place.
-        paths = [path for path in found if path is not None and self._drives.holds(path)]
-        if not paths or len(paths) < len(found) or len(paths) > MOST:
+        found = [(path, file) for file in files if (path := path_of(file)) and self._drives.holds(path)]
+        if not found or len(found) < len(files) or len(found) > MOST:
             return []
         top = manager.MenuItem(name=f"{prefix}::menu", label="Worksection", tip="", icon="wsfs")
         menu = manager.Menu()
         top.set_submenu(menu)
         for action, label, tip in ITEMS:
             item = manager.MenuItem(name=f"{prefix}::{action}", label=label, tip=tip, icon="")
-            item.connect("activate", self._chosen, action, paths)
+            item.connect("activate", self._chosen, action, dict(found))
             menu.append_item(item)
         return [top]
 
-    def _chosen(self, _item: Any, action: str, paths: list[str]) -> None:
+    def _chosen(self, _item: Any, action: str, files: dict[str, Any]) -> None:
         if action == "copy-link":
-            self._copy_links(paths)
-        else:
-            run(action, paths)
+            self._copy_links(list(files))
+            return
+
+        def done(_process: Any, _result: Any) -> None:
+            for file in files.values():
+                file.invalidate_extension_info()
+
+        process = run(action, list(files))
+        if process is not None:
+            process.wait_async(None, done)
 
     def _copy_links(self, paths: list[str]) -> None:
         """Put the addresses into the clipboard of this process, which needs no other program."""
@@ -258,13 +272,14 @@ class Worksection(GObject.GObject, manager.MenuProvider, manager.InfoProvider):
         return manager.OperationResult.COMPLETE
 
 
-def run(action: str, paths: Sequence[str]) -> None:
-    """Have wsfs do it; it tells the outcome by a notification."""
+def run(action: str, paths: Sequence[str]) -> Any:
+    """Have wsfs do it, which tells the outcome by a notification; the process, or None where it can't be started."""
     flags = Gio.SubprocessFlags.STDOUT_SILENCE | Gio.SubprocessFlags.STDERR_SILENCE
     try:
-        Gio.Subprocess.new([*COMMAND, "desktop", "run", action, "--", *paths], flags)
+        return Gio.Subprocess.new([*COMMAND, "desktop", "run", action, "--", *paths], flags)
     except GLib.Error as error:
         GLib.log_default_handler("wsfs", GLib.LogLevelFlags.LEVEL_WARNING, str(error), None)
+        return None
 
 
 def to_clipboard(text: str) -> bool:
