@@ -47,6 +47,9 @@ def full(mounting: Mounter, small_service: Process, small_disk: Path) -> Mount:
     return mounting(small_service, options=f"{QUIET},settle=1", scratch=small_disk)
 
 
+@pytest.mark.promise(
+    "A file that the disk had no room for is kept as far as it got, listed as interrupted, and not sent."
+)
 def test_a_copy_that_does_not_fit_is_told_at_the_write_and_not_sent(
     full: Mount, small_service: Process, tmp_path: Path
 ) -> None:
@@ -63,7 +66,11 @@ def test_a_copy_that_does_not_fit_is_told_at_the_write_and_not_sent(
     run("cmp", kept, task / kept.name)
     eventually(lambda: xattr(task / large.name, "user.wsfs.upload").startswith("interrupted: "))
     assert FULL in xattr(task / large.name, "user.wsfs.upload")
+    size = (task / large.name).stat().st_size
+    assert 0 < size < large.stat().st_size
+    run("cmp", "-n", str(size), large, task / large.name)
     eventually(lambda: kept.name in files_of(small_service, node_id(task)))
+    assert "interrupted" in full.wsfs("uploads").out
     # What is in the way can be taken away, and then there is room again.
     run("rm", task / large.name)
     again = tmp_path / "again.bin"
