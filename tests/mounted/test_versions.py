@@ -63,9 +63,18 @@ class Shelf:
         files = [file for file in self.service.files() if file["task"] and file["task"]["id"] == self.id]
         return sorted((file["id"], file["sha256"]) for file in files if file["name"] == name)
 
+    def flush(self) -> None:
+        """Have everything sent; the kernel tells of a file's release only after its close has returned."""
+
+        def nothing_left() -> bool:
+            self.mount.flush()
+            return not self.mount.ask("uploads")["files"]
+
+        eventually(nothing_left, "everything is sent")
+
     def check(self, *contents: bytes, name: str = NAME, old: bytes | None = OLD, posts: int = 1) -> None:
         """The attachment has these contents, one after the other; there is nothing else, here nor on the server."""
-        self.mount.flush()
+        self.flush()
         whole = [*([] if old is None else [old]), *contents]
         stored = self.stored(name)
         assert [sha256 for _, sha256 in stored] == [hashlib.sha256(content).hexdigest() for content in whole]
@@ -212,7 +221,7 @@ def test_a_program_that_saves_over_an_attachment(program: str, shelf: Shelf, sou
 def test_zip_that_adds_to_an_archive(shelf: Shelf, source: Path) -> None:
     shell(shelf, 'zip -jq "$0.zip" "$0"; cp "$0.zip" all.zip', source)
     first = (shelf.folder / "all.zip").read_bytes()
-    shelf.mount.flush()
+    shelf.flush()
     shell(shelf, 'echo more > "$0.more"; zip -jq all.zip "$0.more"', source)
     second = (shelf.folder / "all.zip").read_bytes()
     with zipfile.ZipFile(shelf.folder / "all.zip") as archive:
@@ -273,7 +282,7 @@ def test_the_inode_stays_with_the_name(shelf: Shelf, mounting: Mounter) -> None:
         shell(shelf, "echo Yours >> letter.txt")
         assert os.fstat(reader.fileno()).st_ino == before
         assert reader.read() == OLD + b"Yours\n", "as on every disk, who has it open sees what is written"
-        shelf.mount.flush()
+        shelf.flush()
         assert os.fstat(reader.fileno()).st_ino == shelf.file.stat().st_ino == before
         shell(shelf, "echo more >> letter.txt")
         reader.seek(0)
@@ -310,7 +319,7 @@ def test_gzip_leaves_both(shelf: Shelf) -> None:
     shell(shelf, "gzip -n letter.txt")
     assert run("ls", "-A", shelf.folder).lines == [f"{NAME}.gz"]
     assert run("gzip", "-dc", shelf.folder / f"{NAME}.gz").out.encode() == OLD
-    shelf.mount.flush()
+    shelf.flush()
     assert [len(shelf.stored(name)) for name in (NAME, f"{NAME}.gz")] == [1, 1]
 
 
@@ -468,7 +477,7 @@ def _document(tmp_path: Path, words: str, name: str) -> Path:
 def test_libreoffice_converts_over_an_attachment(shelf: Shelf, tmp_path: Path) -> None:
     first = _document(tmp_path, "first", "report")
     shutil.copy(first, shelf.folder)
-    shelf.mount.flush()
+    shelf.flush()
     content = first.read_bytes()
     (tmp_path / "report.txt").write_text("second")
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
@@ -502,7 +511,7 @@ def test_libreoffice_saves_twice_over_an_attachment(shelf: Shelf, office: Office
     office.do("close")
     contract = shelf.folder / "contract.docx"
     shutil.copy(tmp_path / "contract.docx", contract)
-    shelf.mount.flush()
+    shelf.flush()
     first = contract.read_bytes()
     ledger = Ledger(shelf.service)
     assert not office.do("open", path=str(contract))["read_only"]
@@ -528,7 +537,7 @@ def test_libreoffice_that_only_looks_changes_nothing(shelf: Shelf, office: Offic
     office.do("close")
     contract = shelf.folder / "contract.docx"
     shutil.copy(tmp_path / "contract.docx", contract)
-    shelf.mount.flush()
+    shelf.flush()
     before, content = contract.stat(), contract.read_bytes()
     office.do("open", path=str(contract))
     office.do("close")
@@ -689,7 +698,7 @@ def test_every_listing_shows_each_version_once(shelf: Shelf, source: Path) -> No
             else:
                 shell(shelf, f'cp "$0" x.tmp; echo {number} >> x.tmp; mv -f x.tmp letter.txt', source)
             known = number + 2
-            shelf.mount.flush()
+            shelf.flush()
             shelf.mount.wsfs("refresh", shelf.folder)
     assert len(shelf.stored()) == 7
     assert len(run("ls", "-A", shelf.folder).lines) == 7
