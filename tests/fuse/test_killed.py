@@ -113,6 +113,7 @@ class FakeHandle:
         ("rsync", FakeHandle("film.mp4", wrote=True, sized=True), False),
         ("rsync", FakeHandle("film.mp4", wrote=False, sized=False), False),
         ("rsync", FakeHandle(".film.mp4.Ab12Cd", wrote=True, sized=False), False),
+        ("rsync", FakeHandle(".film.mp4.abcdef", wrote=True, sized=False), False),
         ("cp", FakeHandle("film.mp4", wrote=True, sized=False), False),
     ],
 )

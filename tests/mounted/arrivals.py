@@ -36,7 +36,10 @@ class Arrivals:
         In the drive the task holds them, what it held, and `left`: what stays on this machine alone.
         """
         if settle:
-            self._drive.settled()
+            try:
+                self._drive.settled()
+            except AssertionError as error:
+                raise AssertionError(f"these are left: {self._drive.ask('uploads')['files']}") from error
         new = [file for file in self._service.files() if file["id"] not in self._before]
         found = Counter((file["task"] and file["task"]["id"], file["name"], file["sha256"]) for file in new)
         expected = Counter(

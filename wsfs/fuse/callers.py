@@ -12,7 +12,7 @@ from pathlib import Path
 from wsfs.api.pacing import Lane
 from wsfs.drive.glances import ASIDE, STANDING
 from wsfs.uploads.handles import SpoolHandle
-from wsfs.uploads.noise import is_temporary
+from wsfs.uploads.noise import may_be_rsyncs
 
 # Command names as the kernel cuts them, at 15 characters; threads have names of their own ("pool-tumblerd").
 _BACKGROUND = re.compile(
@@ -120,7 +120,7 @@ def leaves_half(pid: int, handle: SpoolHandle) -> bool:
 
     It does so without a signal's trace. But what it has whole it cuts to its size before it closes it.
     """
-    if not handle.wrote or handle.sized or is_temporary(handle.opened.node.name):
+    if not handle.wrote or handle.sized or may_be_rsyncs(handle.opened.node.name):
         return False
     return _name_of(pid) == _RSYNC
 

@@ -178,6 +178,11 @@ def is_temporary(name: str) -> bool:
     return bool(_TEMPORARY.fullmatch(name))
 
 
+def may_be_rsyncs(name: str) -> bool:
+    """Whether rsync may have made such a name for a file under way, .NAME.XXXXXX, though it be all small letters."""
+    return bool(re.fullmatch(r"\..+\.[A-Za-z0-9]{6}", name))
+
+
 def is_lock(name: str) -> bool:
     """Whether an editor or tool marks with such a name that it is at work on another."""
     return bool(_LOCK.fullmatch(name)) and name.lower() not in _KEPT_LOCKS

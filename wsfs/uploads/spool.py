@@ -28,7 +28,7 @@ from wsfs.uploads.errors import (
     SpoolInUse,
 )
 from wsfs.uploads.nodes import FIRST_LOCAL_INODE, Spooled
-from wsfs.uploads.noise import is_noise, is_noise_directory, is_refused_directory, is_temporary
+from wsfs.uploads.noise import is_noise, is_noise_directory, is_refused_directory, may_be_rsyncs
 from wsfs.uploads.openfiles import STOPPED
 from wsfs.uploads.recovery import recover
 from wsfs.uploads.states import IN_FLIGHT, Event, State, after
@@ -295,7 +295,7 @@ class Spool(Xattrs):
             node.atime_ns = atime_ns
         if mtime_ns is not None:
             node.mtime_ns = mtime_ns
-            if not node.is_dir and mtime_ns < _FIRST_SECOND and is_temporary(node.name):
+            if not node.is_dir and mtime_ns < _FIRST_SECOND and may_be_rsyncs(node.name):
                 self._left_half(node)
         node.ctime_ns = int(self.clock() * 1e9)
         if inode in self.nodes:
