@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import trio
@@ -11,7 +13,9 @@ from trio.testing import MockClock
 from tests.conftest import ExpectedWarnings
 from wsfs.api import errors as api
 from wsfs.uploads.draining import Drained
+from wsfs.uploads.handles import SpoolHandle
 from wsfs.uploads.hooks import ProjectDestination, TaskDestination
+from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
 from wsfs.uploads.verdict import refused_sentence
@@ -943,6 +947,34 @@ async def test_writing_after_it_was_sent_while_it_is_open(world: World, mock_clo
         await world.wait(70)
         contents = [world.service.contents[file.id] for file in world.service.files["task", TASK_ID]]
         assert contents == [b"first", b"later"]
+
+
+async def test_writing_while_its_content_is_lent_to_the_drive(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lend = world.spool.lend
+    handles: list[SpoolHandle] = []
+
+    async def written_meanwhile(nodes: Iterable[Spooled]) -> dict[str, Path]:
+        lent = await lend(nodes)
+        if state(node) is State.SENT and not handles:
+            handles.append(world.spool.open(node.inode, write=True))
+            await world.spool.write(handles[0], 0, b"later")
+        return lent
+
+    async with world.running():
+        monkeypatch.setattr(world.spool, "lend", written_meanwhile)
+        node = await world.write(TASK, "a", b"first")
+        await world.write(TASK, "b", b"other")
+        await world.wait(10)
+        assert handles
+        await world.spool.flush(handles[0])
+        await world.spool.release(handles[0])
+        await world.wait(70)
+        contents = sorted(world.service.contents[file.id] for file in world.service.files["task", TASK_ID])
+        assert contents == [b"first", b"later", b"other"]
+        assert not world.spool.nodes
+        assert not world.spool.shadows
 
 
 async def test_an_old_version_that_could_not_be_sent_is_not_sent_later(

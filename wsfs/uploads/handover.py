@@ -157,6 +157,10 @@ class Handovers:
         if not ready:
             return
         await self._spool.lend(ready.values())
+        # A program may have begun to write meanwhile: then what was sent is a shadow's, and goes the next time.
+        ready = {inode: node for inode, node in ready.items() if _leaving(node)}
+        if not ready:
+            return
         batch = self._batch(record, list(ready.values()), handover)
         await self._hooks.sent(dataclasses.replace(batch, leaving=lambda inode: _leaving(ready[inode])))
         leaving = [node for node in ready.values() if _leaving(node)]
