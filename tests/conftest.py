@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# Tests that were started in the background of a script ignore Ctrl-C, and so would every program that they start and
+# stop by it. What Python handles is the default again in a program that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class ExpectedWarnings:

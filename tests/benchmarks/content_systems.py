@@ -222,7 +222,7 @@ class Nginx:
     def __init__(self, scratch: Path, source: Path, *, writable: bool = False) -> None:
         self.port = free_port()
         self._directory = scratch / "nginx"
-        self._directory.mkdir()
+        self._directory.mkdir(exist_ok=True)
         module = next(Path("/usr/lib/nginx/modules").glob("ngx_http_dav_ext_module.so"), None)
         user = "user root;" if os.geteuid() == 0 else ""
         temporary = "".join(
