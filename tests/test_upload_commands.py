@@ -11,6 +11,7 @@ from tests.drive.conftest import desk as desk
 from tests.drive.conftest import emulator as emulator
 from tests.drive.conftest import expected as expected
 from tests.drive.harness import ME, Desk, Setup, mounted
+from wsfs import leftovers
 from wsfs.api.pacing import Pacer
 from wsfs.control import ControlError
 from wsfs.drive import errors
@@ -45,8 +46,9 @@ async def test_what_waits_is_listed_with_all_that_a_person_decides_by(desk: Desk
     one = files(desk)[f"{REPORT}/new.txt"]
     assert (one["inode"], one["state"], one["size"], one["uncertain"]) == (inode, "quarantined", 7, False)
     assert "`wsfs uploads retry`" in one["reason"]
-    content = Path(commands(desk).listing()["spool"]) / "content" / one["content"]
-    assert content.read_bytes() == b"content"
+    spool = commands(desk).listing()["spool"]
+    with leftovers.open_content(spool, one["content"]) as content:
+        assert content.read() == b"content"
     summary = commands(desk).summary()
     assert (summary["attention"], summary["files"], summary["current"]) == (1, 1, [])
 

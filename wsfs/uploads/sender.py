@@ -97,6 +97,7 @@ class Sender:
         """Until `wake`, or until something happened, and `calm` seconds more, or until somebody hurries."""
         with trio.move_on_at(wake):
             await self._activity.wait()
+            self._note_new_places()
             with trio.move_on_after(calm):
                 await self._hurry.wait()
 
@@ -131,6 +132,13 @@ class Sender:
                 self._spool.place(root, path)
         shadowed = {root_of(self._spool.nodes, node) for node in self._spool.shadows.values()}
         self._spool.forget_places(self._plan.roots | shadowed)
+
+    def _note_new_places(self) -> None:
+        """At once: the drive may end, or the directory vanish, before there is another plan."""
+        nodes = self._spool.nodes
+        for root in {root_of(nodes, node) for node in nodes.values()} - self._spool.places.keys():
+            if (path := self._hooks.place(root)) is not None:
+                self._spool.place(root, path)
 
     def _replan(self, planned: Planned) -> Planned | None:
         """What was planned, as it is by now; None where it is no longer due."""
