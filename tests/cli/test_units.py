@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import leave_out
 from wsfs.cli import units
 
 NAMES = [
@@ -23,10 +24,13 @@ NAMES = [
 ]
 
 
+def need(program: str) -> None:
+    leave_out(None if shutil.which(program) else f"{program} is missing")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_instances_are_named_as_systemd_does_it(name: str) -> None:
-    if shutil.which("systemd-escape") is None:
-        pytest.skip("systemd-escape is missing")
+    need("systemd-escape")
     command = ["systemd-escape", "--template=wsfs@.service", "--", name]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert units.Manager().unit(name) == told
@@ -67,8 +71,7 @@ def test_what_is_installed_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("manager", ["user", "system"])
 def test_systemd_finds_nothing_wrong_with_the_units(manager: str, tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is missing")
+    need("systemd-analyze")
     unit = tmp_path / "wsfs@acme.service"
     unit.write_text(units.template_text(manager == "system", [sys.executable]))
     # Only what stands in the file is judged: the user's manager can't be asked for here.
@@ -80,8 +83,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(manager: str, tmp_path: Path
 
 
 def test_a_mistake_in_a_unit_would_be_seen(tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is missing")
+    need("systemd-analyze")
     unit = tmp_path / "wsfs@acme.service"
     unit.write_text(units.template_text(True, [sys.executable]).replace("TimeoutStopSec", "TimoutStopSec"))
     done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,10 +147,14 @@ def _check_table(file: ConfigFile, table: object, keys: tuple[str, ...], found: 
     if not isinstance(table, dict):
         attempt(lambda: layer(file, table, *keys))
         return
+
+    def learn(name: str, raw: object) -> None:
+        known.update(layer(file, {name: raw}, *keys))
+
     for name, raw in table.items():
-        attempt(lambda name=name, raw=raw: known.update(layer(file, {name: raw}, *keys)))  # type: ignore[misc]
+        attempt(functools.partial(learn, name, raw))
     for name, value in known.items():
-        attempt(lambda name=name, value=value: _check_value(name, value))  # type: ignore[misc]
+        attempt(functools.partial(_check_value, name, value))
     secrets: Layer = {name: value for name, value in known.items() if name in SECRETS}
     if len(secrets) > 1:
         attempt(lambda: from_files([secrets], lambda sentence: None))
