@@ -16,6 +16,7 @@ from wsfs.uploads.draining import Drained
 from wsfs.uploads.handles import SpoolHandle
 from wsfs.uploads.hooks import ProjectDestination, TaskDestination
 from wsfs.uploads.nodes import Spooled
+from wsfs.uploads.openfiles import CLOSE_HOLDS
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
 from wsfs.uploads.verdict import refused_sentence
@@ -443,6 +444,51 @@ async def test_a_flush_leaves_what_is_open_and_says_so(world: World, mock_clock:
         await world.spool.release(handle)
         await world.wait(1)
         assert world.service.names() == ["a"]
+
+
+async def test_a_flush_waits_for_what_was_closed_and_whose_release_is_on_its_way(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running():
+        node = await world.spool.create(TASK, "a", 0o644, 1000, 1000)
+        handle = world.spool.open(node.inode, write=True)
+        await world.spool.write(handle, 0, b"content")
+        await world.spool.flush(handle)
+        ended = []
+
+        async def flush() -> None:
+            ended.append(await world.sender.flush(None))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flush)
+            await world.wait(0.5)
+            assert not ended
+            await world.spool.release(handle)
+            await world.wait(1)
+            assert [(flushed.sent, flushed.held) for flushed in ended] == [(1, {})]
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_flush_gives_up_on_what_some_descriptor_still_has_open(
+    world: World, mock_clock: MockClock
+) -> None:
+    async with world.running():
+        node = await world.spool.create(TASK, "a", 0o644, 1000, 1000)
+        handle = world.spool.open(node.inode, write=True)
+        await world.spool.write(handle, 0, b"content")
+        await world.spool.flush(handle)
+        ended = []
+
+        async def flush() -> None:
+            ended.append(await world.sender.flush(None))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flush)
+            await world.wait(CLOSE_HOLDS + 1)
+            assert [flushed.held for flushed in ended] == [{node.inode: "it is open for writing"}]
+            assert not node.forced, "it settles once it is closed"
+            nursery.cancel_scope.cancel()
+        await world.spool.release(handle)
 
 
 async def test_a_flush_waits_for_the_network(world: World, mock_clock: MockClock) -> None:

@@ -78,13 +78,22 @@ def below(nodes: Mapping[int, Spooled], scope: frozenset[int] | None) -> list[Sp
 
 
 def to_be_sent(nodes: Collection[Spooled]) -> list[Spooled]:
-    """Those that are files on their way, or waiting for it."""
+    """Those that are files on their way, or waiting for it; also what was closed a moment ago (see `_is_closing`)."""
     return [
         node
         for node in nodes
         if not node.is_dir
-        and (node.state in IN_FLIGHT or (node.state is State.SETTLING and not is_noise(node.name)))
+        and (
+            node.state in IN_FLIGHT
+            or ((node.state is State.SETTLING or _is_closing(node)) and not is_noise(node.name))
+        )
     ]
+
+
+def _is_closing(node: Spooled) -> bool:
+    """Whether its close(2) has returned, and the release is on its way: the kernel tells of that later (and where
+    another descriptor is still open, never; then the spool soon takes `closed` back)."""
+    return node.state is State.OPEN and node.closed
 
 
 class Watch:
@@ -98,7 +107,9 @@ class Watch:
 
     def progress(self) -> Drained:
         """How far it is."""
-        left = [node for node in self._targets if node.state in {State.SETTLING, *IN_FLIGHT}]
+        left = [
+            node for node in self._targets if node.state in {State.SETTLING, *IN_FLIGHT} or _is_closing(node)
+        ]
         sizes = self._sizes
         total = sum(sizes.values())
         # What is sent has left, though its ids are still to be asked for.
@@ -132,6 +143,8 @@ class Watch:
                 sent += node.remote_id is not None
             elif node.state is State.QUARANTINED:
                 refused[node.inode] = node.error or ""
+            elif _is_closing(node):
+                return None
             elif node.writers or node.state is State.OPEN:
                 kept[node.inode] = "it is open for writing"
             elif node.state in IN_FLIGHT or node.state is State.SETTLING:

@@ -185,7 +185,7 @@ class OpenFiles(Index):
                 del self._closes[inode]
             elif now - since >= CLOSE_HOLDS:
                 del self._closes[inode]
-                node.closed = False
+                node.closed = node.forced = False
                 self.journal.post(rows.put_node(node))
         return min(self._closes.values()) + CLOSE_HOLDS if self._closes else None
 
