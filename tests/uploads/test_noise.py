@@ -113,7 +113,11 @@ def test_a_directory_is_less_often_noise_than_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".hidden", ".Trash", ".Trash-1000", ".sh_thumbnails", ".directory", "autorun.inf", "desktop.ini"]
+    "name",
+    [
+        *(".hidden", ".Trash", ".Trash-1000", ".sh_thumbnails", ".directory", "autorun.inf", "desktop.ini"),
+        *(".svn", ".hg", ".trackerignore", ".Spotlight-V100", "ehthumbs.db"),
+    ],
 )
 def test_what_programs_only_ask_for_costs_no_request(name: str) -> None:
     assert never_on_server(name)

@@ -165,8 +165,10 @@ _PLACEHOLDER = re.compile(
 _NEVER_ON_SERVER = re.compile(
     r"""
       \.hidden | \.directory | \.sh_thumbnails | autorun\.inf | desktop\.ini | Desktop\.ini | AUTORUN\.INF
-    | Thumbs\.db | \.DS_Store | \.localized | \.xdg-volume-info | \.wsfs-.*
-    | \.Trash | \.Trash-[0-9]+ | \.Trashes | \.git | \._.*
+    | Thumbs\.db | ehthumbs\.db | \.DS_Store | \.localized | \.xdg-volume-info | \.wsfs-.*
+    | \.fseventsd | \.Spotlight-V100 | \.TemporaryItems | \.apdisk | \.metadata_never_index
+    | \.nomedia | \.trackerignore            # indexers
+    | \.Trash | \.Trash-[0-9]+ | \.Trashes | \.git | \.hg | \.svn | \.bzr | \.jj | \._.*
     | \.~lock\..+\# | \..*\.sw[a-px]x? | \.goutputstream-[A-Za-z0-9]{6} | \.nfs[0-9a-f]+ | \.fuse_hidden.*
     """,
     re.VERBOSE,
