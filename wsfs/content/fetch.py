@@ -1,18 +1,11 @@
 """Reading attachments: from the cache where they are there, else by one download that serves everybody who reads.
 
-Theory of operation
-    What is being read has one `_Attachment`, however many readers it has. It holds the cache's entry, so that
-    nothing that is open is evicted, and the running streams. A read looks in a loop: what is present is read;
-    what isn't has a stream that will bring it, or gets one; then it waits for its own range and looks again.
-    Streams are tasks of the nursery that was handed in and outlive their readers where the policy says so.
-
-    A reader in the background lane (a thumbnailer) starts a stream in its turn only, see trickle.py, and keeps the
-    turn until that stream has ended, or nobody has read for a while, or a person reads the attachment too.
+`Content` is what the drive has of it, `Reader` one open attachment; what the readers of an attachment share, and how a
+read finds its bytes, is in attachment.py.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
@@ -20,23 +13,17 @@ from pathlib import Path
 import trio
 from cachetools import TTLCache
 
-from wsfs.api.errors import LoginRefused
 from wsfs.api.pacing import Lane
+from wsfs.content.attachment import Attachment
 from wsfs.content.cache import Cache
-from wsfs.content.entry import Entry
-from wsfs.content.errors import ContentClosed, NoRoom, WrongSize
+from wsfs.content.errors import ContentClosed
 from wsfs.content.policy import Policy
 from wsfs.content.prefetch import Prefetch, Siblings
 from wsfs.content.source import Network, Source
-from wsfs.content.stream import Stream
-from wsfs.content.transfer import Transfer
 from wsfs.content.trickle import Trickle
-from wsfs.content.window import Window
 
 logger = logging.getLogger(__name__)
 
-PIECE = 1 << 20
-"""What is read of a window at once."""
 MEMORY = 1.0
 """Seconds for which a failure answers further reads, so that a program that hammers doesn't cost a request each."""
 
@@ -69,7 +56,7 @@ class Content:
         self.failures: TTLCache[int, Exception] = TTLCache(1024, MEMORY, timer=trio.current_time)
         self.trickle = Trickle()
         self._nursery = nursery
-        self._open: dict[int, _Attachment] = {}
+        self._open: dict[int, Attachment] = {}
         self._recording = False
 
     def open(self, file_id: int, size: int, lane: Lane, place: Hashable = None) -> Reader:
@@ -79,16 +66,12 @@ class Content:
         """
         attachment = self._open.get(file_id)
         if attachment is not None and attachment.size != size:
-            attachment.stale = (
-                True  # a file id names one content for ever; where the API says otherwise, believe the newer
-            )
-            attachment.stop()
-            if attachment.entry is not None:
-                self.cache.discard(attachment.entry)
+            # A file id names one content for ever; where the API says otherwise, believe the newer.
+            attachment.supersede()
             attachment = None
         if attachment is None:
-            attachment = self._open[file_id] = _Attachment(self, file_id, size)
-        return Reader(attachment, lane, place)
+            attachment = self._open[file_id] = Attachment(self, file_id, size)
+        return Reader(self, attachment, lane, place)
 
     def is_worth_it(self, file_id: int, size: int) -> bool:
         """Whether a program that reads on its own account gets to read it: see Policy."""
@@ -155,11 +138,7 @@ class Content:
             "streams": sum(len(attachment.streams) for attachment in self._open.values()),
         }
 
-    # ------------------------------------------------------------------ for _Attachment
-
-    def spawn(self, stream: Stream) -> None:
-        """Let a stream run."""
-        self.start_soon(stream.run)
+    # ------------------------------------------------------------------ for Attachment
 
     def start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
         """Let a task run until the drive is unmounted. Raises ContentClosed where it is."""
@@ -183,302 +162,22 @@ class Content:
         finally:
             self._recording = False
 
-    def ended(self, attachment: _Attachment) -> None:
+    def ended(self, attachment: Attachment) -> None:
         """Nobody reads it and nothing runs for it."""
         if self._open.get(attachment.file_id) is attachment:
             del self._open[attachment.file_id]
 
 
-class _Attachment:
-    """What is shared by the readers and streams of one attachment."""
-
-    def __init__(self, content: Content, file_id: int, size: int) -> None:
-        self.content = content
-        self.file_id = file_id
-        self.size = size
-        self.readers = 0
-        self.wanted = 0  # how far persons read
-        self.asked_for = False  # whether somebody beside the programs in the background lane opened it
-        self.read_at = 0.0  # when one of those read last
-        self.streams: list[Stream] = []
-        self.stale = False
-        self.unkept = False  # the disk failed: go on without it
-        self._in_turn: Stream | None = None  # it keeps the turn of the trickle
-        self._starting = trio.Lock()
-        self._queueing = trio.Lock()
-        self.entry: Entry | None = content.cache.find(file_id, size)
-        if self.entry is not None:
-            content.cache.hold(self.entry)
-
-    def stop(self) -> None:
-        """End all streams; what came in stays."""
-        for stream in self.streams:
-            stream.stop()
-
-    def reader_left(self) -> None:
-        """A reader closed. What it paid for is finished, unless that is large and barely begun."""
-        self.readers -= 1
-        if self.readers:
-            return
-        present = self.entry.present.total if self.entry is not None else 0
-        finish = self.content.policy.finishes(
-            self.size, present, wanted=self.wanted, ranges=self.content.network.ranges
-        )
-        for stream in self.streams:
-            if isinstance(stream, Window) or not finish:
-                stream.stop()
-        self._end_if_idle()
-
-    def _end_if_idle(self) -> None:
-        if self.readers or self.streams:
-            return
-        self._let_go()
-        self.content.ended(self)
-        self.content.record_soon()
-
-    def _let_go(self) -> None:
-        entry, self.entry = self.entry, None
-        if entry is not None:
-            if entry.filling:
-                self.content.cache.settle(entry)
-            self.content.cache.release(entry)
-
-    def _stream_ended(self, stream: Stream) -> None:
-        self._let_others(stream)
-        self.streams.remove(stream)
-        content = self.content
-        # A dead login fails without a request, and heals at any moment: there is nothing to be spared.
-        if stream.failure is not None and not isinstance(stream.failure, LoginRefused):
-            content.failures[self.file_id] = stream.failure
-        if isinstance(stream, Transfer):
-            self.unkept = self.unkept or stream.disk_failed
-            if self.entry is not None and not any(isinstance(other, Transfer) for other in self.streams):
-                content.cache.settle(self.entry)
-        content.record_soon()
-        self._end_if_idle()
-
-    # ------------------------------------------------------------------ reading
-
-    async def read(self, offset: int, end: int, lane: Lane, place: Hashable = None) -> bytes:
-        """`[offset, end)`, which lies inside the attachment, as soon as all of it is there."""
-        part = await self._next(offset, end, lane, place)
-        if len(part) == end - offset:
-            return part
-        parts = [part]
-        offset += len(part)
-        while offset < end:
-            part = await self._next(offset, end, lane, place)
-            parts.append(part)
-            offset += len(part)
-        return b"".join(parts)
-
-    async def _next(self, offset: int, end: int, lane: Lane, place: Hashable) -> bytes:
-        """Some bytes from `offset` on: one at least, up to `end` at most."""
-        content = self.content
-        while True:
-            self._check()
-            if self.entry is not None and self.entry.dropped:
-                self._let_go()
-            entry = self.entry
-            if entry is not None and (run := entry.present.run_end(offset)) > offset:
-                data = content.cache.read(entry, offset, min(run, end) - offset)
-                if data is not None:
-                    return data
-                continue
-            stream = self._choose(offset)
-            if stream is None:
-                if self._full():
-                    await trio.sleep(content.policy.look_again)
-                elif lane is Lane.BACKGROUND and self._in_turn is None:
-                    await self._start_in_turn(offset, place)
-                else:
-                    await self._start(offset, lane)
-                continue
-            stream.promote(lane)
-            if lane is not Lane.BACKGROUND:
-                self._let_others(stream)
-            patience = self._patience(stream, offset)
-            if isinstance(stream, Window):
-                data = await stream.fetch(offset, min(end, offset + PIECE), patience)
-                if data:
-                    return data
-            else:
-                limit = entry.present.gap_end(offset, end) if entry is not None else end
-                await stream.reach(limit, patience)
-
-    async def fill(self, lane: Lane) -> None:
-        """Have all of it in the cache."""
-        content = self.content
-        while self.size:
-            self._check()
-            if self.entry is not None and self.entry.complete:
-                return
-            if not await self._reserve():
-                raise NoRoom(
-                    f"the cache has no room for the {self.size:,} bytes of attachment {self.file_id}"
-                )
-            entry = self.entry
-            if entry is None or entry.dropped:
-                continue
-            gap = next(entry.present.gaps(0, self.size), None)
-            if gap is None:
-                return
-            stream = self._choose(gap[0], kept=True)
-            if stream is not None:
-                stream.promote(lane)
-                await stream.reach(gap[1], self._patience(stream, gap[0]))
-            elif self._full():
-                await trio.sleep(content.policy.look_again)
-            else:
-                await self._start(gap[0], lane, kept=True)
-
-    def _check(self) -> None:
-        if self.content.network.closed:
-            raise ContentClosed("the drive is being unmounted")
-        if not self.readers:
-            raise ContentClosed(f"attachment {self.file_id} was closed")
-        if self.stale:
-            raise WrongSize(self.file_id, self.size, "Worksection tells another size now")
-
-    def _choose(self, offset: int, *, kept: bool = False) -> Stream | None:
-        """The running stream to wait at for the missing byte `offset`; None where a new one is better.
-
-        `kept`: only one that brings it into the cache will do.
-        """
-        network, policy = self.content.network, self.content.policy
-        behind: Stream | None = None
-        for stream in self.streams:
-            if isinstance(stream, Window):
-                if kept:
-                    continue
-                if stream.holds(offset):
-                    return stream
-            if stream.position <= offset and (behind is None or stream.position > behind.position):
-                behind = stream
-        if behind is None:
-            return None
-        if network.ranges is False or not behind.opened:
-            return behind
-        if offset - behind.position <= policy.near(behind.pace):
-            return behind
-        return behind if self._full() else None
-
-    def _full(self) -> bool:
-        """Whether no more streams may run; makes room where a running one has no readers."""
-        if len(self.streams) < self.content.policy.streams:
-            return False
-        unread = [stream for stream in self.streams if not stream.readers]
-        if unread and not any(stream.stopping for stream in self.streams):
-            min(unread, key=lambda stream: stream.wanted_at).stop()
-        return True
-
-    def _patience(self, stream: Stream, offset: int) -> float:
-        """Seconds until it is worth while to look whether a range would be faster."""
-        policy = self.content.policy
-        if self.content.network.ranges is False or offset - stream.position <= policy.near_least:
-            return float("inf")
-        return policy.look_again
-
-    async def _start_in_turn(self, offset: int, place: Hashable) -> None:
-        """As `_start`, for a reader in the background lane. Where others of this attachment wait already, with them."""
-        content = self.content
-        async with self._queueing:
-            if self._in_turn is not None or self._choose(offset) is not None:
-                return
-            await content.trickle.acquire(place)
-            stream: Stream | None = None
-            try:
-                self._check()
-                entry = self.entry
-                if entry is None or not entry.present.covers(offset, offset + 1):
-                    stream = await self._start(offset, Lane.BACKGROUND)
-            finally:
-                if stream is None:
-                    content.trickle.release()
-        if stream is not None:
-            self._in_turn = stream
-            self.read_at = trio.current_time()
-            content.start_soon(functools.partial(self._watch, stream))
-
-    async def _watch(self, stream: Stream) -> None:
-        """End the turn of a stream that nobody reads any more, and the stream where it isn't short."""
-        policy = self.content.policy
-        while self._in_turn is stream:
-            idle = trio.current_time() - self.read_at
-            if idle >= policy.idle and not stream.readers:
-                if self.size > policy.small and not self.asked_for:
-                    stream.stop()
-                self._let_others(stream)
-                return
-            await trio.sleep(policy.idle - idle if idle < policy.idle else policy.idle)
-
-    def _let_others(self, stream: Stream) -> None:
-        """Give the turn back, where `stream` has it."""
-        if self._in_turn is stream:
-            self._in_turn = None
-            self.content.trickle.release()
-
-    async def _start(self, offset: int, lane: Lane, *, kept: bool = False) -> Stream | None:
-        """Start a stream for the missing byte `offset` and return it, unless another reader did so meanwhile."""
-        content = self.content
-        async with self._starting:
-            if self._choose(offset, kept=kept) is not None or self._full():
-                return None
-            failure = content.failures.get(self.file_id)
-            if failure is not None:
-                raise failure.with_traceback(None)
-            reserved = await self._reserve()
-            self._check()
-            entry = self.entry
-            if entry is not None and (entry.dropped or entry.present.covers(offset, offset + 1)):
-                return None
-            network = content.network
-            gap = entry.present.gap_start(offset) if reserved and entry is not None else 0
-            start = content.policy.start(
-                gap,
-                offset,
-                ranges=network.ranges,
-                rate=network.rate,
-                passed=any(gap <= stream.position <= offset for stream in self.streams),
-            )
-            stream: Stream
-            if reserved and entry is not None:
-                stream = Transfer(
-                    network, content.cache, entry, start, lane, self.streams, self._stream_ended, content.record_soon
-                )  # fmt: skip
-            elif kept:
-                return None  # the caller looks again whether there is room
-            else:
-                stream = Window(network, self.file_id, self.size, start, offset, lane, self._stream_ended)
-            content.spawn(stream)
-            self.streams.append(stream)
-            return stream
-
-    async def _reserve(self) -> bool:
-        """Have room in the cache for the rest of the attachment; whether there is."""
-        if self.unkept:
-            return False
-        cache = self.content.cache
-        if self.entry is not None and self.entry.dropped:
-            self._let_go()
-        if self.entry is not None:
-            return await cache.refill(self.entry)
-        entry = await cache.create(self.file_id, self.size)
-        if entry is None:
-            return False
-        self.entry = entry
-        return True
-
-
 class Reader:
     """An open attachment; read from one or many tasks. Made by Content.open, owned by the caller, who closes it."""
 
-    __slots__ = ("_attachment", "_closed", "_furthest", "_place", "lane", "size")
+    __slots__ = ("_attachment", "_closed", "_content", "_furthest", "_place", "lane", "size")
 
-    def __init__(self, attachment: _Attachment, lane: Lane, place: Hashable = None) -> None:
+    def __init__(self, content: Content, attachment: Attachment, lane: Lane, place: Hashable = None) -> None:
         attachment.readers += 1
         attachment.asked_for = attachment.asked_for or lane is not Lane.BACKGROUND
         self._attachment = attachment
+        self._content = content
         self._closed = False
         self._furthest = 0
         self._place = place
@@ -497,7 +196,7 @@ class Reader:
         entry = self._attachment.entry
         if entry is None or not entry.present.covers(offset, end):
             return None
-        cache = self._attachment.content.cache
+        cache = self._content.cache
         data = cache.read(entry, offset, end - offset)
         if data is not None:
             cache.hits += 1
@@ -514,7 +213,7 @@ class Reader:
             return data
         if self._closed:
             raise ContentClosed("this reader was closed")
-        content = self._attachment.content
+        content = self._content
         content.cache.misses += 1
         end = min(offset + length, self.size)
         if self.lane is not Lane.PERSON:
