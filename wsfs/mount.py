@@ -44,12 +44,13 @@ from wsfs.drive.attributes import Ownership
 from wsfs.drive.authors import Authors
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Drive
-from wsfs.drive.namespace import Namespace, Permissions
+from wsfs.drive.namespace import Namespace
 from wsfs.drive.pages import Pages
 from wsfs.drive.pinning import Pinning
 from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
+from wsfs.drive.rules import Permissions
 from wsfs.drive.titles import Titles
 from wsfs.drive.versions import Versions
 from wsfs.drive.writable import WritePolicy

@@ -24,10 +24,11 @@ from wsfs.drive.attributes import Attributes, Ownership
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import FileHandle
-from wsfs.drive.namespace import Namespace, Permissions, Writers
+from wsfs.drive.namespace import Namespace, Writers
 from wsfs.drive.population import Population
 from wsfs.drive.publishing import Publisher
 from wsfs.drive.request_log import RequestLog
+from wsfs.drive.rules import Permissions
 from wsfs.drive.titles import Titles
 from wsfs.drive.versions import Versions
 from wsfs.drive.writable import WritePolicy

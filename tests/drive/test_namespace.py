@@ -1,13 +1,12 @@
-"""What a write means: create, write, rename, delete, directories, attributes, and what is refused."""
+"""What a write means: create, write, rename, delete, directories, titles."""
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import pytest
 
-from tests.drive.harness import DROP_TITLE, ME, Desk, Setup, mounted
+from tests.drive.harness import DROP_TITLE, ME, Desk, mounted
 from wsfs.api.errors import AccessDenied
 from wsfs.drive import errors
 from wsfs.emulator.account import Account
@@ -15,7 +14,6 @@ from wsfs.emulator.emulator import Emulator
 from wsfs.emulator.entities import Task
 from wsfs.tree.inodes import Kind
 from wsfs.uploads import errors as upload_errors
-from wsfs.uploads.options import Options
 
 promise = pytest.mark.promise
 REPORT = "/Office/Report"
@@ -83,19 +81,6 @@ async def test_what_is_pending_is_ordinary(desk: Desk) -> None:
     assert files_of(desk.account) == {"old.txt": b"old content", "c.txt": b"newer"}
 
 
-async def test_an_open_file_that_is_deleted_or_replaced_stays_usable(desk: Desk) -> None:
-    handle = await desk.create(f"{REPORT}/a.txt")
-    await desk.put(handle, b"before")
-    await desk.unlink(f"{REPORT}/a.txt")
-    await desk.put(handle, b" and after", 6)
-    assert await desk.read_handle(handle) == b"before and after"
-    assert desk.drive.get_attributes(handle.node.inode).size == 16
-    await desk.close(handle)
-    with pytest.raises(errors.NoSuchName):
-        desk.drive.get_attributes(handle.node.inode)
-    assert not desk.spool.nodes
-
-
 @promise(
     "An attachment can't be written to, replaced, renamed or deleted; nothing is sent when a program tries."
 )
@@ -139,35 +124,6 @@ async def test_noise(desk: Desk) -> None:
     assert (await desk.flush()).sent == 1
     assert files_of(desk.account) == {"old.txt": b"old content", "plan.odt": b"lu12ab.tmp"}
     assert ".DS_Store" in await desk.names(REPORT)
-
-
-async def test_a_handle_that_was_not_opened_for_writing_does_not_write(desk: Desk) -> None:
-    await desk.write(f"{REPORT}/a.txt")
-    handle = desk.drive.open((await desk.node(f"{REPORT}/a.txt")).inode, ME)
-    with pytest.raises(errors.BadHandle):
-        desk.namespace.write_now(handle, 0, b"x")
-    await desk.close(handle)
-
-
-async def test_a_kept_mode_owner_and_time(desk: Desk) -> None:
-    inode = await desk.write(f"{REPORT}/a.txt", mtime_ns=1_600_000_000_123_456_789)
-    await desk.namespace.set_attributes(inode, mode=0o100640, uid=12, gid=34, atime_ns=5)
-    attributes = await desk.stat(f"{REPORT}/a.txt")
-    assert stat.filemode(attributes.mode) == "-rw-r-----"
-    assert (attributes.uid, attributes.gid, attributes.atime_ns) == (12, 34, 5)
-    assert attributes.mtime_ns == 1_600_000_000_123_456_789
-
-
-async def test_the_time_of_a_directory_follows_what_is_written_in_it(desk: Desk) -> None:
-    task = await desk.node(REPORT)
-    handle = await desk.create(f"{REPORT}/a.txt")
-    await desk.put(handle, b"x")
-    desk.told.inodes.clear()
-    future = 4_000_000_000 * 10**9
-    await desk.namespace.set_attributes(handle.node.inode, mtime_ns=future)
-    assert (await desk.stat(REPORT)).mtime_ns == future
-    assert task.inode in desk.told.inodes, "the kernel keeps attributes for an hour unless it is told"
-    await desk.close(handle)
 
 
 # Projects
@@ -221,26 +177,6 @@ async def test_the_drop_task_of_another_machine_is_found_and_ours_is_remembered(
         await one.flush()
         assert await one.names("/Office") == ["Report", "one.txt", "three.txt", "two.txt"]
     assert len(office.tasks) == 2
-
-
-@promise(
-    "With `drop=no` files can't be put onto a project, and with `mkdir=no` no directory can be made in one."
-)
-async def test_what_options_refuse(emulator: Emulator, tmp_path: Path) -> None:
-    async with mounted(emulator, tmp_path, Setup(drop=False, mkdir=False)) as desk:
-        with pytest.raises(errors.NotPermitted):
-            await desk.create("/Office/a.txt")
-        with pytest.raises(errors.NotPermitted):
-            await desk.mkdir("/Office/new")
-        with pytest.raises(errors.NotPermitted):
-            await desk.mkdir(f"{REPORT}/new")
-        # What is never uploaded has its place all the same, but can't become what is.
-        await desk.write("/Office/.DS_Store")
-        with pytest.raises(errors.NotPermitted):
-            await desk.rename("/Office/.DS_Store", "/Office/a.txt")
-        await desk.rename("/Office/.DS_Store", f"{REPORT}/a.txt")
-        await desk.flush()
-    assert [file.name for file in report(emulator.account).comments[0].files] == ["a.txt"]
 
 
 # Directories
@@ -309,80 +245,6 @@ async def test_pending_directories_are_renamed_and_removed_freely(desk: Desk) ->
         await desk.rename(f"{REPORT}/other", f"{REPORT}/Details")
 
 
-@promise("A task's tree has three levels, and a directory below the third is refused.")
-async def test_depth(desk: Desk) -> None:
-    await desk.mkdir(f"{REPORT}/Details/deep")
-    with pytest.raises(errors.NotPermitted):
-        await desk.mkdir(f"{REPORT}/Details/deep/deeper")
-    await desk.mkdir("/Office/a")
-    await desk.mkdir("/Office/a/b")
-    with pytest.raises(errors.NotPermitted):
-        await desk.rename("/Office/a", f"{REPORT}/Details/a")
-    await desk.rename("/Office/a", f"{REPORT}/a")
-
-
-@promise("Directories named `.Trash`, `.Trash-UID` or `.git` can't be made.")
-@promise(
-    "A new directory in the root is refused, unless the drive is mounted with `create=projects`: then it becomes a "
-    "project."
-)
-async def test_directories_that_are_refused(emulator: Emulator, tmp_path: Path) -> None:
-    async with mounted(emulator, tmp_path / "1") as desk:
-        for path in ("/new", "/Office/.Trash", f"{REPORT}/.Trash-1000", f"{REPORT}/.git", "/Office/Done"):
-            with pytest.raises(errors.NotPermitted):
-                await desk.mkdir(path)
-        with pytest.raises(errors.NotPermitted):
-            await desk.create("/a.txt")
-        with pytest.raises(errors.NotPermitted):
-            await desk.create("/Office/Done")
-        await desk.mkdir("/Office/b")
-        with pytest.raises(errors.NotPermitted):
-            await desk.rename("/Office/b", "/Office/.git")
-        with pytest.raises(errors.NameExists):
-            await desk.mkdir(REPORT)
-        with pytest.raises(errors.NameTooLong):
-            await desk.mkdir("/Office/" + "ї" * 128)
-        with pytest.raises(errors.BadName):
-            await desk.mkdir("/Office/\udcff")
-    async with mounted(emulator, tmp_path / "2", Setup(create_projects=True)) as desk:
-        await desk.names()
-        node = await desk.mkdir("/New project")
-        await desk.write("/New project/a.txt", b"a")
-        await desk.write("/New project/b.txt", b"b")
-        before = desk.count()
-        assert (await desk.flush()).sent == 2
-        assert desk.actions()[before:] == ["post_project", "get_files"]
-        assert await desk.names("/New project") == ["a.txt", "b.txt"]
-        assert (await desk.node("/New project")).inode == node.inode
-    project = list(emulator.account.projects.values())[-1]
-    assert (project.name, len(project.files)) == ("New project", 2)
-
-
-async def test_the_name_of_the_done_directory_is_free_where_there_is_none(
-    emulator: Emulator, tmp_path: Path
-) -> None:
-    async with mounted(emulator, tmp_path, Setup(done="mixed")) as desk:
-        await desk.mkdir("/Office/Done")
-        await desk.rename("/Office/Done", f"{REPORT}/Done")
-
-
-async def test_done_directories_and_folders_hold_nothing_new(emulator: Emulator, tmp_path: Path) -> None:
-    office = next(iter(emulator.account.projects.values()))
-    emulator.account.add_task(office, "Old", done=True)
-    emulator.account.add_project("Now", company="House")
-    async with mounted(emulator, tmp_path, Setup(folders=True, create_projects=True)) as desk:
-        await desk.names("/Office")
-        for path in ("/Office/Done", "/House"):
-            with pytest.raises(errors.NotPermitted):
-                await desk.create(f"{path}/a.txt")
-            with pytest.raises(errors.NotPermitted):
-                await desk.mkdir(f"{path}/new")
-            with pytest.raises(errors.NotPermitted):
-                await desk.rename(path, f"{path}2")
-            with pytest.raises(errors.NotPermitted):
-                await desk.rmdir(path)
-
-
 # Titles
 
 
@@ -435,32 +297,7 @@ async def test_a_title_that_the_server_refuses_changes_nothing(desk: Desk) -> No
     assert await desk.names("/Office") == ["Report"]
 
 
-# Options, errors
-
-
-@promise("A read-only drive refuses every change.")
-async def test_read_only(emulator: Emulator, tmp_path: Path) -> None:
-    async with mounted(emulator, tmp_path / "1", Setup(uploads=Options(settle=3600))) as desk:
-        await desk.write(f"{REPORT}/pending.txt", b"pending")
-    async with mounted(emulator, tmp_path / "1", Setup(read_only=True, create_projects=True)) as desk:
-        assert await desk.read(f"{REPORT}/pending.txt") == b"pending"
-        pending, old = await desk.node(f"{REPORT}/pending.txt"), await desk.node(f"{REPORT}/old.txt")
-        with pytest.raises(errors.ReadOnly):
-            await desk.create(f"{REPORT}/a.txt")
-        with pytest.raises(errors.ReadOnly):
-            await desk.mkdir("/new")
-        with pytest.raises(errors.ReadOnly):
-            await desk.unlink(f"{REPORT}/pending.txt")
-        with pytest.raises(errors.ReadOnly):
-            await desk.rmdir(REPORT)
-        with pytest.raises(errors.ReadOnly):
-            await desk.rename(f"{REPORT}/pending.txt", f"{REPORT}/b.txt")
-        for node in (pending, old):
-            with pytest.raises(errors.ReadOnly):
-                desk.drive.open(node.inode, ME, write=True)
-            with pytest.raises(errors.ReadOnly):
-                await desk.namespace.set_attributes(node.inode, mode=0o600)
-    assert not report(emulator.account).comments
+# Errors
 
 
 async def test_what_is_not_there(desk: Desk) -> None:
