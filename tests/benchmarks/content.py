@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.benchmarks import content_measures as measures
 from tests.benchmarks.catalog_measures import Row
 from tests.benchmarks.content_bounds import BOUNDS
-from tests.benchmarks.content_report import Figures, conclusions, figures_table, plot
+from tests.benchmarks.content_report import conclusions, figures_table, plot
 from tests.benchmarks.content_systems import (
     MIB,
     Bindfs,
@@ -37,7 +37,7 @@ from tests.benchmarks.content_systems import (
     Wsfs,
     drop_caches,
 )
-from tests.benchmarks.report import PAGE, table, write_part
+from tests.benchmarks.report import PAGE, Figures, table, write_part
 from wsfs.emulator.testing import Process, running_process
 
 PICTURE = PAGE.parent / "images" / "benchmark-content.svg"

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.report import table
+from tests.benchmarks import report
+from tests.benchmarks.report import Conclusions, Figures, median, table
 
-Figures = Mapping[str, Mapping[str, list[float]]]
-"""Row → system → one value a round."""
-
-SYSTEMS = ("httpx", "plain", "bindfs", "floor", "wsfs", "rclone")
 TITLES = {
     "httpx": "httpx alone",
     "plain": "plain disk",
@@ -24,6 +19,7 @@ TITLES = {
 }
 SPEEDS = frozenset({"random 4k", "random 1M"})
 """Rows in which more is better; in all others less is."""
+WITHOUT_RATIO = frozenset({"memory", "processor", "cold processor"})
 
 ROWS = {
     "cold": "large file, first read",
@@ -91,27 +87,9 @@ LIMITS = (
 )
 
 
-@dataclass(frozen=True)
-class Conclusions:
-    """The limits beside what was measured."""
-
-    text: str
-    kept: bool
-
-
-def median(figures: Figures, row: str, system: str) -> float | None:
-    """The median of the rounds; None where it wasn't measured."""
-    values = figures.get(row, {}).get(system)
-    return statistics.median(values) if values else None
-
-
 def speed_ratio(figures: Figures, row: str, one: str, other: str) -> float | None:
     """How many times the speed of `other` `one` has: the median of the rounds' ratios."""
-    pairs = list(zip(figures.get(row, {}).get(one, ()), figures.get(row, {}).get(other, ()), strict=False))
-    if not pairs:
-        return None
-    ratios = [a / b if row in SPEEDS else b / a for a, b in pairs if not (math.isinf(a) and math.isinf(b))]
-    return statistics.median(ratios) if ratios else None
+    return report.speed_ratio(figures, row, one, other, is_speed=row in SPEEDS)
 
 
 def conclusions(figures: Figures) -> Conclusions:
@@ -131,24 +109,12 @@ def conclusions(figures: Figures) -> Conclusions:
 
 
 def figures_table(figures: Figures) -> str:
-    """All medians, with the ratio to wsfs."""
-    rows = []
-    for row, title in ROWS.items():
-        if row not in figures:
-            continue
-        cells = []
-        for system in SYSTEMS:
-            value = median(figures, row, system)
-            if value is None:
-                cells.append("–")
-                continue
-            cell = _shown(row, value)
-            ratio = None
-            if system != "wsfs" and row not in ("memory", "processor", "cold processor"):
-                ratio = speed_ratio(figures, row, system, "wsfs")
-            cells.append(f"{cell} ({ratio:.2g}×)" if ratio is not None else cell)
-        rows.append((title, *cells))
-    return table(("", *(TITLES[system] for system in SYSTEMS)), rows)
+    """All medians; in brackets how many times wsfs's speed."""
+
+    def ratio(row: str, system: str) -> float | None:
+        return None if row in WITHOUT_RATIO else speed_ratio(figures, row, system, "wsfs")
+
+    return report.figures_table(figures, ROWS, TITLES, _shown, ratio)
 
 
 def _shown(row: str, value: float) -> str:

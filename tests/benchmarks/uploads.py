@@ -24,9 +24,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.benchmarks.content_measures import peak_memory, processor_seconds
-from tests.benchmarks.content_report import Figures
 from tests.benchmarks.content_systems import MIB, Nginx
-from tests.benchmarks.report import table, write_part
+from tests.benchmarks.report import Figures, table, write_part
 from tests.benchmarks.uploads_huge import Huge, rows_of, send_huge
 from tests.benchmarks.uploads_report import conclusions, figures_table
 from tests.benchmarks.uploads_systems import GROUPS, Floor, Plain, Rclone, Target, Wsfs, copy, write_source

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.content_report import Conclusions, Figures, median, speed_ratio
-from tests.benchmarks.report import table
+from tests.benchmarks import report
+from tests.benchmarks.report import Conclusions, Figures, speed_ratio, table
 
-SYSTEMS = ("plain", "floor", "wsfs", "paced", "rclone")
 TITLES = {
     "plain": "plain disk",
     "floor": "pyfuse3 floor",
@@ -39,28 +38,20 @@ LIMITS = (
 )
 """Row, beside whom, and how many times its time at most."""
 
-_WITHOUT_RATIO = ("memory", "small processor", "large processor")
+WITHOUT_RATIO = frozenset({"memory", "small processor", "large processor"})
 
 
 def figures_table(figures: Figures) -> str:
     """All medians; in brackets how many times wsfs's time."""
-    rows = []
-    for row, title in ROWS.items():
-        if row not in figures:
-            continue
-        cells = []
-        for system in SYSTEMS:
-            value = median(figures, row, system)
-            if value is None:
-                cells.append("–")
-                continue
-            cell = f"{value / 2**20:.0f}" if row == "memory" else f"{value:.2f}"
-            ratio = None
-            if system != "wsfs" and row not in _WITHOUT_RATIO:
-                ratio = speed_ratio(figures, row, "wsfs", system)
-            cells.append(f"{cell} ({ratio:.2g}×)" if ratio is not None else cell)
-        rows.append((title, *cells))
-    return table(("", *(TITLES[system] for system in SYSTEMS)), rows)
+
+    def ratio(row: str, system: str) -> float | None:
+        return None if row in WITHOUT_RATIO else speed_ratio(figures, row, "wsfs", system)
+
+    return report.figures_table(figures, ROWS, TITLES, _shown, ratio)
+
+
+def _shown(row: str, value: float) -> str:
+    return f"{value / 2**20:.0f}" if row == "memory" else f"{value:.2f}"
 
 
 def conclusions(figures: Figures) -> Conclusions:
