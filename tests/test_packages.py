@@ -17,6 +17,7 @@ import click
 import pytest
 from packaging.requirements import Requirement
 
+from tests.conftest import leave_out
 from tests.mounted.drives import run
 from tests.mounted.terminal import at_terminal
 from wsfs import __version__, mountinfo
@@ -25,7 +26,6 @@ from wsfs.cli import main as group
 from wsfs.config import OPTIONS
 
 ROOT = Path(__file__).parent.parent
-MISSING = None if Path("/dev/fuse").exists() else "/dev/fuse is missing"
 
 
 def tracked(*paths: str) -> set[str]:
@@ -105,8 +105,7 @@ def test_in_a_clean_environment_it_runs_and_shows_the_demo(wheel: Path, tmp_path
     assert not (tmp_path / "Worksection").exists()
 
     run(*install, f"{wheel}[demo]", seconds=300)
-    if MISSING and not os.environ.get("CI"):
-        pytest.skip(MISSING)
+    leave_out(None if Path("/dev/fuse").exists() else "/dev/fuse is missing")
     demo = subprocess.Popen(
         [wsfs, "demo"],
         cwd=tmp_path,

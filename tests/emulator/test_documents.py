@@ -1,4 +1,4 @@
-"""The documents open: read back with the standard library, and with real programs where they are installed."""
+"""The documents open: read back with the standard library, and with real programs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import leave_out
 from wsfs.emulator import documents, pictures
 from wsfs.emulator.demo import MAKERS
 
 TITLES = ("Plan (draft) & \\more", "Кошторис «1» & <план>", "")
+
+
+def need(program: str) -> None:
+    leave_out(None if shutil.which(program) else f"{program} is missing")
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -76,8 +81,8 @@ def test_jpeg_is_framed_right() -> None:
     assert b"\xff" not in scan.replace(b"\xff\0", b"")
 
 
-@pytest.mark.skipif(shutil.which("file") is None, reason="file is not installed")
 def test_file_knows_them(tmp_path: Path) -> None:
+    need("file")
     known = {
         "pdf": "PDF document",
         "docx": "Microsoft Word 2007+",
@@ -94,8 +99,8 @@ def test_file_knows_them(tmp_path: Path) -> None:
         assert re.match(words, said), said
 
 
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler-utils are not installed")
 def test_poppler_reads_the_pdf(tmp_path: Path) -> None:
+    need("pdftotext")
     path = tmp_path / "a.pdf"
     path.write_bytes(documents.pdf("Plan (draft)", 7))
     result = subprocess.run(["pdftotext", path, "-"], capture_output=True, text=True, check=True)
@@ -104,9 +109,9 @@ def test_poppler_reads_the_pdf(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-@pytest.mark.skipif(shutil.which("convert") is None, reason="ImageMagick is not installed")
 @pytest.mark.parametrize(("maker", "extension"), [(pictures.photo, "jpg"), (pictures.diagram, "png")])
 def test_imagemagick_decodes_the_pictures(maker: documents.Maker, extension: str, tmp_path: Path) -> None:
+    need("convert")
     path = tmp_path / f"a.{extension}"
     path.write_bytes(maker("Title", 4))
     command = ["convert", str(path), "-resize", "2x2!", "-depth", "8", "rgb:-"]
@@ -115,8 +120,8 @@ def test_imagemagick_decodes_the_pictures(maker: documents.Maker, extension: str
     assert len(result.stdout) == 12
 
 
-@pytest.mark.skipif(shutil.which("convert") is None, reason="ImageMagick is not installed")
 def test_a_jpeg_has_the_colours_that_were_given(tmp_path: Path) -> None:
+    need("convert")
     path = tmp_path / "a.jpg"
     colours = [(255, 0, 0), (0, 128, 0), (0, 0, 255), (250, 250, 250), (3, 3, 3), (120, 60, 30)]
     path.write_bytes(pictures.jpeg(24, 16, colours))

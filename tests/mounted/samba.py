@@ -12,8 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import leave_out
 from tests.mounted.drives import PATIENCE, Done, eventually, run
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sharing.md"
@@ -45,13 +44,10 @@ _GLOBAL = """\
 
 
 def need_samba() -> None:
-    """Skip where there is no Samba, or where it can't change users; fail where that is an omission."""
+    """Leave the test out where there is no Samba, or where it can't change users."""
     missing = [name for name in ("smbd", "smbclient", "smbpasswd") if shutil.which(name) is None]
-    reason = f"{', '.join(missing)} missing" if missing else "" if os.geteuid() == 0 else "smbd needs root"
-    if reason and os.environ.get("CI"):
-        pytest.fail(f"{reason}: scripts/setup dev installs what the tests need")
-    if reason:
-        pytest.skip(reason)
+    leave_out(f"{', '.join(missing)} missing" if missing else None)
+    leave_out(None if os.geteuid() == 0 else "smbd needs root")
 
 
 def documented_share() -> str:
