@@ -102,6 +102,44 @@ threading.Thread(target=make).start()
             process.kill()
 
 
+@pytest.mark.parametrize("name", [b"kioslave5", b"kioworker"])
+def test_a_worker_of_kde_is_known_by_its_module(name: bytes) -> None:
+    script = """
+import ctypes, sys
+ctypes.CDLL(None).prctl(15, sys.argv[3].encode(), 0, 0, 0)
+print(flush=True)
+input()
+"""
+    for module, lane in (("thumbnail", Lane.BACKGROUND), ("kio_trash", Lane.PERSON)):
+        words = [f"/usr/lib/qt5/plugins/kf5/kio/{module}.so", module, name.decode()]
+        with subprocess.Popen(
+            [sys.executable, "-c", script, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            assert lane_of_process(process.pid) is lane
+            process.kill()
+
+
+def test_dolphin_s_window_glances_and_what_copies_for_it_reads() -> None:
+    script = """
+import ctypes, threading
+ctypes.CDLL(None).prctl(15, b"dolphin", 0, 0, 0)
+def copy() -> None:  # has the name of the process, as the threads of libraries do
+    print(threading.get_native_id(), flush=True)
+    input()
+threading.Thread(target=copy).start()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        thread = int(process.stdout.readline())
+        assert callers.patience_of_glance(os.O_RDONLY, process.pid) == STANDING
+        assert callers.patience_of_glance(os.O_RDONLY, thread) is None
+        process.kill()
+
+
 @pytest.mark.parametrize(
     ("name", "patience"),
     [(b"pool-thunar", ASIDE), (b"thunar", STANDING), (b"nemo", STANDING), (b"borg", None)],

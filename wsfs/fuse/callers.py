@@ -25,7 +25,10 @@ _BACKGROUND = re.compile(
 )
 # Where a thread's name tells too little, with that of its process: PCManFM makes small pictures' thumbnails itself.
 _BY_PROCESS = {b"loader": frozenset({b"pcmanfm", b"pcmanfm-qt"})}
+# KDE's workers have one name for whatever they do; what that is says the module that they were started with.
+_WORKERS = frozenset({b"kioslave", b"kioslave5", b"kioworker"})
 _FILE_MANAGERS = re.compile(rb"(thunar|nemo|nautilus|caja|pcmanfm|xfdesktop).*", re.IGNORECASE)
+_DOLPHIN = b"dolphin"
 # include/linux/sched.h: PF_EXITING, and PF_SIGNALED, "killed by a signal".
 _RSYNC = b"rsync"
 _PF_EXITING = 0x4
@@ -64,6 +67,8 @@ def lane_of_process(pid: int) -> Lane:
     processes = _BY_PROCESS.get(name)
     if processes is not None and _name_of(_process_of(pid)) in processes:
         return Lane.BACKGROUND
+    if name in _WORKERS and b"/thumbnail.so" in _arguments_of(pid):
+        return Lane.BACKGROUND
     return _lane_of_name(name)
 
 
@@ -72,10 +77,13 @@ def patience_of_glance(flags: int, pid: int) -> float | None:
 
     GIO does so with every file whose name doesn't tell, and with O_NOATIME, which else backup programs use alone
     (glocalfileinfo.c, get_content_type): in a worker thread, whose name begins with "pool" (gthreadpool.c), and for
-    Thunar and Nemo in the main thread, so that their windows stand still meanwhile (measured).
+    Thunar and Nemo in the main thread, so that their windows stand still meanwhile (measured). Dolphin does it in its
+    main thread, too, as any other open; what it reads to copy it, others of its threads read.
     """
-    if not flags & os.O_NOATIME or pid <= 0:
+    if pid <= 0:
         return None
+    if not flags & os.O_NOATIME:
+        return STANDING if _name_of(pid) == _DOLPHIN and _process_of(pid) == pid else None
     if _name_of(pid).startswith(b"pool"):
         return ASIDE
     return STANDING if _FILE_MANAGERS.fullmatch(_name_of(_process_of(pid))) else None
@@ -85,6 +93,14 @@ def _name_of(pid: int) -> bytes:
     """The name of a thread, or of a process's first one, at most 15 bytes; none where that can't be told."""
     try:
         return _read(f"/proc/{pid}/comm").rstrip(b"\n")
+    except OSError:
+        return b""
+
+
+def _arguments_of(pid: int) -> bytes:
+    """What a process was started with, each word with a zero byte behind it; none where that can't be told."""
+    try:
+        return _read(f"/proc/{pid}/cmdline")
     except OSError:
         return b""
 
