@@ -208,6 +208,23 @@ async def test_a_lookup_of_a_file_waits_for_what_may_be_newer(emulator: Emulator
         assert desk.count() == before
 
 
+async def test_a_name_is_missing_for_certain_only_where_all_are_known(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    report = next(iter(emulator.account.projects.values())).tasks[0]
+    emulator.account.add_comment(report, "again", files=[("new.txt", b"newer")])
+    async with mounted(emulator, tmp_path) as desk:
+        task = await desk.node(REPORT)
+        assert not desk.drive.is_missing(task.inode, "new.txt"), "its files aren't known yet"
+        assert not desk.drive.is_missing(desk.drive.tree.root.inode, ".wsfs")
+        await desk.names(REPORT)
+        assert not desk.drive.is_missing(task.inode, "new.txt")
+        assert desk.drive.is_missing(task.inode, "newer.txt")
+        assert not desk.drive.is_missing(task.inode, "ї" * 128), "too long a name has an error of its own"
+        with pytest.raises(errors.NotDirectory):
+            desk.drive.is_missing((await desk.node(f"{REPORT}/new.txt")).inode, "a")
+
+
 @promise("Of equal names of directories the lowest id has the plain one, and a directory goes before a file.")
 @promise("A name depends on ids alone, so that it is the same on every machine and after every mount.")
 @promise(

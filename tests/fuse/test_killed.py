@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from wsfs.fuse.callers import is_being_killed, leaves_half
+from wsfs.fuse.callers import closes_half, is_being_killed
 from wsfs.uploads.handles import SpoolHandle
 
 
@@ -124,9 +124,9 @@ def test_what_rsync_writes_in_place_is_half_until_it_is_cut_to_its_size(
     with subprocess.Popen(called(program, script), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert leaves_half(process.pid, cast(SpoolHandle, handle)) is half
+        assert closes_half(process.pid, cast(SpoolHandle, handle)) is half
         process.kill()
-    assert not leaves_half(process.pid, cast(SpoolHandle, handle)), "there is none of that number any more"
+    assert not closes_half(process.pid, cast(SpoolHandle, handle)), "there is none of that number any more"
 
 
 def test_a_name_with_brackets_and_spaces_is_no_trap() -> None:

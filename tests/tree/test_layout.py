@@ -436,6 +436,8 @@ class Layout(RuleBasedStateMachine):
             listed = [one.inode for one in node.names.values()]
             shown = {inode for inode, one in node.members.items() if not one.hidden}
             assert set(listed) == shown
+            dates = [one.stamp_ns for one in node.members.values()]
+            assert node.mtime_ns() == max(0, node.stamp_ns, node.touched_ns, *dates)
             assert len(listed) == len(shown)
             assert not [one for one in node.members.values() if one.hidden and one.name in node.names]
             assert sum(one.kind is Kind.DONE for one in node.members.values()) <= 1

@@ -191,6 +191,16 @@ def test_a_new_date_of_a_file_changes_its_directory_too() -> None:
     assert tree.take_changes().inodes == {83, 42}
 
 
+def test_what_was_made_here_gets_no_older_by_the_date_of_the_service() -> None:
+    tree = make_tree()
+    tree.set_tasks([TaskRecord(10, 1, "task", stamp_ns=5)], 1)
+    tree.date_at_least(tree.tasks[10].inode, 9)
+    assert (tree.tasks[10].stamp_ns, tree.projects[1].mtime_ns()) == (9, 9)
+    tree.date_at_least(tree.tasks[10].inode, 7)
+    assert tree.tasks[10].stamp_ns == 9
+    tree.date_at_least(LOCAL, 7)
+
+
 def test_depth_counts_tasks_and_not_what_they_are_shown_in() -> None:
     tree = make_tree()
     tree.set_tasks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -185,7 +186,6 @@ async def test_what_nobody_waits_for_is_written_with_what_comes_next(
         return transact(database, operations)
 
     monkeypatch.setattr(rows, "_transact", counted)
-    monkeypatch.setattr(rows, "LINGER", 60.0)
     journal = Journal(tmp_path / "journal")
     await journal.open()
     journal.join(rows.put_node(node(1)))
@@ -205,9 +205,15 @@ async def test_what_nothing_follows_is_written_in_a_moment(tmp_path: Path) -> No
     journal = Journal(tmp_path / "journal")
     await journal.open()
     journal.join(rows.put_node(node(1)))
+    due = journal.expire(trio.current_time())
+    assert due is not None
+    assert trio.current_time() < due <= trio.current_time() + rows.LINGER
+    assert journal.expire(due) is None
     with trio.fail_after(10):
         while not journal.idle:  # noqa: ASYNC110 - threads tell no trio event
             await trio.sleep(0.01)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal")) as other:
+        assert other.execute("select inode from nodes").fetchall() == [(1,)]
     await journal.close()
 
 

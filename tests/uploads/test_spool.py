@@ -597,7 +597,6 @@ async def test_a_file_that_is_copied_in_waits_for_the_disk_once(
         await world.wait(1)
         synced: list[str] = []
         monkeypatch.setattr(journal, "_transact", counted)
-        monkeypatch.setattr(journal, "LINGER", 60.0)
         monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append("a file"))
         for number in range(20):
             await world.write(TASK, f"file {number}")

@@ -179,9 +179,7 @@ class Adoption:
                 parent = destination.task_id if isinstance(destination, TaskDestination) else 0
                 self._tree.adopt_directory(inode, ("task", id), project_id, parent, title)
                 self._catalog.task_created(_task(id, title, project_id, parent))
-            node = self._tree.get(inode)
-            if node is not None:
-                node.stamp_ns = max(node.stamp_ns, result.nodes[inode].mtime_ns)
+            self._tree.date_at_least(inode, result.nodes[inode].mtime_ns)
         if result.drop_task and result.task_id is not None:
             self._population.remember_drop(project_id, result.task_id)
             if result.task_id not in self._tree.tasks:

@@ -191,6 +191,17 @@ class Drive:
         )
         return node if certain else None
 
+    def is_missing(self, parent: int, name: str) -> bool:
+        """Whether it is certain without asking the service that there is no such name, nor will be until the kernel is
+        told. Quick: whatever is copied in is looked up twice. Raises NoSuchName, NotDirectory."""
+        directory = self.directory(parent)
+        return (
+            name not in directory.names
+            and directory is not self.tree.root
+            and len(name) <= MAX_NAME_BYTES // 4
+            and self._whole(directory)
+        )
+
     async def lookup(self, parent: int, name: str, caller: Caller) -> Node:
         """The node of `name` in the directory at `parent`.
 

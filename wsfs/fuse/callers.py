@@ -131,14 +131,20 @@ def _lane_of_name(name: bytes) -> Lane:
     return Lane.BACKGROUND if _BACKGROUND.fullmatch(text) else Lane.PERSON
 
 
-def leaves_half(pid: int, handle: SpoolHandle) -> bool:
-    """Whether rsync, stopped while it writes in place (--inplace), closes what it hasn't got whole.
+def closes_half(pid: int, handle: SpoolHandle) -> bool:
+    """Whether what the process closes now is perhaps not whole: it `is_being_killed`, or it is rsync, stopped while it
+    writes in place (--inplace).
 
-    It does so without a signal's trace. But what it has whole it cuts to its size before it closes it.
+    That closes without a signal's trace what it hasn't got whole. But what it has whole it cuts to its size first.
     """
+    state = _state_of(pid)
+    if state is None:
+        return False
+    if _is_ending_by_signal(*state):
+        return True
     if not handle.wrote or handle.sized or may_be_rsyncs(handle.opened.node.name):
         return False
-    return _name_of(pid) == _RSYNC
+    return state[0] == _RSYNC
 
 
 def is_being_killed(pid: int) -> bool:
@@ -146,19 +152,26 @@ def is_being_killed(pid: int) -> bool:
 
     So is one that caught it, and ends with the code that says so. rsync closes what it has half (--partial) while
     it handles the signal, which is blocked meanwhile, and leaves it open (--inplace) when it ends with any error.
-
-    From /proc/PID/stat: the flags, blocked signals and exit code, its fields 9, 32 and 52 (proc(5)); a process
-    that is gone ended in some other way.
+    A process that is gone ended in some other way.
     """
+    state = _state_of(pid)
+    return state is not None and _is_ending_by_signal(*state)
+
+
+def _state_of(pid: int) -> tuple[bytes, int, int, int] | None:
+    """Name, flags, blocked signals and exit code of a thread, the fields 2, 9, 32 and 52 of /proc/PID/stat (proc(5));
+    None where that can't be told."""
     if pid <= 0:
-        return False
+        return None
     try:
         before, _, after = _read(f"/proc/{pid}/stat").rpartition(b")")
         fields = after.split()
-        flags, blocked, code = int(fields[6]), int(fields[29]), int(fields[49])
+        return before.partition(b"(")[2], int(fields[6]), int(fields[29]), int(fields[49])
     except (OSError, ValueError, IndexError):
-        return False
-    is_rsync = before.partition(b"(")[2] == _RSYNC
+        return None
+
+
+def _is_ending_by_signal(name: bytes, flags: int, blocked: int, code: int) -> bool:
     if flags & _PF_EXITING:
-        return bool(flags & _PF_SIGNALED) or code in _STOPPED or (is_rsync and code != 0)
-    return is_rsync and bool(blocked & _TIDYING)
+        return bool(flags & _PF_SIGNALED) or code in _STOPPED or (name == _RSYNC and code != 0)
+    return name == _RSYNC and bool(blocked & _TIDYING)

@@ -24,7 +24,7 @@ from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import AttachmentHandle, ControlHandle, DirectoryHandle, FileHandle, spooled_of
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
-from wsfs.fuse.callers import Lanes, is_being_killed, leaves_half, patience_of_glance
+from wsfs.fuse.callers import Lanes, closes_half, patience_of_glance
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.interrupts import interruptible
 from wsfs.fuse.notify import Notifier
@@ -157,6 +157,8 @@ class Operations(pyfuse3.Operations):
         text = _text(name)
         node = self._drive.lookup_now(parent_inode, text)
         if node is None:
+            if self._drive.is_missing(parent_inode, text):
+                return missing(lasting=True)
             try:
                 with self._notifier.waits_in(parent_inode):
                     node = await self._drive.lookup(parent_inode, text, _caller(ctx))
@@ -354,9 +356,7 @@ class Operations(pyfuse3.Operations):
         handle = self._file(fh)
         spooled = spooled_of(handle)
         if spooled is not None:
-            pid = _pid_of(handle)
-            killed = is_being_killed(pid) or leaves_half(pid, spooled)
-            await self._namespace.flush(handle, killed=killed)
+            await self._namespace.flush(handle, killed=closes_half(_pid_of(handle), spooled))
 
     @guarded
     async def fsync(self, fh: int, datasync: bool) -> None:

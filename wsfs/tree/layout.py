@@ -172,6 +172,12 @@ class Tree(Placing):
         if node is not None and node.kind in LOCAL_KINDS:
             self._date(node, stamp_ns)
 
+    def date_at_least(self, inode: int, stamp_ns: int) -> None:
+        """What was made here and sent is no older than it was here, whatever date the service gives it."""
+        node = self.by_inode.get(inode)
+        if node is not None:
+            self._date(node, max(node.stamp_ns, stamp_ns))
+
     def retitle(self, inode: int, title: str) -> None:
         """Give a project or task the title that was just sent to the service."""
         self._retitle(self.by_inode[inode], title)

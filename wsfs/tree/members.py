@@ -85,7 +85,7 @@ class Members:
             return
         self._displace(node)
         node.parent = directory
-        directory.members[node.inode] = node
+        directory.take_in(node)
         self._stale.add(directory)
 
     def _displace(self, node: Node) -> None:
@@ -93,7 +93,7 @@ class Members:
         if directory is None:
             return
         node.parent = None
-        directory.members.pop(node.inode, None)
+        directory.let_out(node)
         if directory.done is node:
             directory.done = None
         self._stale.add(directory)
@@ -108,9 +108,10 @@ class Members:
 
     def _date(self, node: Node, stamp_ns: int) -> None:
         if node.stamp_ns != stamp_ns:
-            node.stamp_ns = stamp_ns
+            before, node.stamp_ns = node.stamp_ns, stamp_ns
             self._changes.inodes.add(node.inode)
             if node.parent is not None:
+                node.parent.redated(before, stamp_ns)
                 self._changes.inodes.add(node.parent.inode)
 
     def _retitle(self, node: Node, title: str) -> None:

@@ -127,14 +127,15 @@ class Directory(Node):
     """
 
     __slots__ = (
-        *("_names", "done", "members", "project_id", "reserved", "status", "task_parent", "touched_ns"),
-        "windows",
+        *("_names", "_newest", "done", "members", "project_id", "reserved", "status", "task_parent"),
+        *("touched_ns", "windows"),
     )
 
     def __init__(self, inode: int, kind: Kind, id: int, title: str, *, stamp_ns: int = 0) -> None:
         super().__init__(inode, kind, id, title, stamp_ns)
         self.members: dict[int, Node] = {}
         self._names: dict[str, Node] | None = None
+        self._newest: int | None = 0
         self.done: Directory | None = None
         self.reserved: frozenset[str] = frozenset()
         self.touched_ns = 0
@@ -216,7 +217,30 @@ class Directory(Node):
         node.name = name
         return True
 
+    def take_in(self, node: Node) -> None:
+        """Have a member more; its name is for `name_members` or `name_one`."""
+        self.members[node.inode] = node
+        if self._newest is not None:
+            self._newest = max(self._newest, node.stamp_ns)
+
+    def let_out(self, node: Node) -> None:
+        """Have a member less, where it is one."""
+        if self.members.pop(node.inode, None) is not None and node.stamp_ns == self._newest:
+            self._newest = None
+
+    def redated(self, before: int, after: int) -> None:
+        """A member has another date."""
+        if self._newest is None:
+            return
+        if after >= self._newest:
+            self._newest = after
+        elif before == self._newest:
+            self._newest = None
+
     def mtime_ns(self) -> int:
-        """The newest date among itself, its children and what was done in it here."""
-        newest = max((member.stamp_ns for member in self.members.values()), default=0)
+        """The newest date among itself, its members and what was done in it here. The kernel asks after each file that
+        is copied in, so the members aren't gone through each time."""
+        newest = self._newest
+        if newest is None:
+            newest = self._newest = max((member.stamp_ns for member in self.members.values()), default=0)
         return max(newest, self.stamp_ns, self.touched_ns)

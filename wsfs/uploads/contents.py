@@ -72,7 +72,7 @@ class OpenContent:
 
     def whole(self) -> bytes:
         """All its bytes, of a small one."""
-        return os.pread(self.descriptor, SMALL + 1, 0)
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
 
     def become(self, other: OpenContent) -> None:
         """Be that content from now on, for everybody who holds this; takes `other` over."""
@@ -152,10 +152,13 @@ class Contents:
 
     # Opening, reading and writing
 
-    def open(self, name: str, size: int = 0) -> OpenContent:
-        """Open a content to read and write, of which `size` bytes are known; the caller closes it."""
+    def open(self, name: str, size: int = 0, *, fresh: bool = False) -> OpenContent:
+        """Open a content to read and write, of which `size` bytes are known; the caller closes it. One that is
+        `fresh` was never written to, so that nobody need look for it."""
         if name in self._kept:
             return self._in_memory(name, self._read(name))
+        if fresh:
+            return self._in_memory(name, b"")
         with translating("a file of the upload spool can't be opened"):
             try:
                 descriptor = os.open(self._path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -14,7 +14,6 @@ import logging
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ create table if not exists meta (key text primary key, value integer not null);
 create table if not exists contents (id integer primary key, name text not null, data blob not null);
 """
 
-LINGER = 0.05
+LINGER = 1.0
 """Seconds that an operation which nobody waits for may wait for company."""
 
 Operation = tuple[str, tuple[Any, ...]]
@@ -166,18 +165,20 @@ class _Order:
     operations: Sequence[Operation]
     done: trio.Event | None = None
     error: UploadError | None = None
-    lingers: bool = False
 
 
 class Journal:
     """The database of a spool, at `path` (made where it is missing, readable by its user alone).
 
-    `open` and `close` are called once each. Errors: NoSpace where the disk is full, else SpoolBroken.
+    `open` and `close` are called once each, `expire` now and then. Errors: NoSpace where the disk is full, else
+    SpoolBroken.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[list[_Order] | None] = queue.SimpleQueue()
+        self._company: list[_Order] = []  # joined, and not yet the thread's: each time it wakes costs a write
+        self._waiting_since = 0.0
         self._thread: threading.Thread | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
@@ -198,6 +199,7 @@ class Journal:
         """Write what is queued, and close; nothing can be committed afterwards."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            self._hand_over()
             self._orders.put(None)
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(thread.join)
@@ -243,8 +245,18 @@ class Journal:
         self._put(_Order(operations))
 
     def join(self, *operations: Operation) -> None:
-        """As `post`, but to be written together with what comes next: it has LINGER seconds to come."""
-        self._put(_Order(operations, lingers=True))
+        """As `post`, but to be written together with what comes next, or by `expire` after LINGER seconds."""
+        self._check_open()
+        if not self._company:
+            self._waiting_since = trio.current_time()
+        self._pending += 1
+        self._company.append(_Order(operations))
+
+    def expire(self, now: float) -> float | None:
+        """Have written what has waited for company for too long; `now` is trio's clock. Returns when to ask again."""
+        if self._company and now - self._waiting_since >= LINGER:
+            self._hand_over()
+        return self._waiting_since + LINGER if self._company else None
 
     async def settled(self) -> None:
         """Wait until what was asked for so far is on disk; its errors are told those who asked."""
@@ -253,14 +265,23 @@ class Journal:
 
     @property
     def idle(self) -> bool:
-        """Whether all that was asked for is on disk."""
-        return self._pending == 0
+        """Whether nothing is being written; what waits for company may be left."""
+        return self._pending == len(self._company)
 
     def _put(self, order: _Order) -> None:
+        self._check_open()
+        self._pending += 1
+        self._company.append(order)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        company, self._company = self._company, []
+        if company:
+            self._orders.put(company)
+
+    def _check_open(self) -> None:
         if self._thread is None:
             raise SpoolBroken("the spool is closed")
-        self._pending += 1
-        self._orders.put(order)
 
     def _connect(self) -> tuple[sqlite3.Connection, Stored]:
         try:
@@ -276,19 +297,15 @@ class Journal:
 
     def _write(self, database: sqlite3.Connection) -> None:
         """The thread: take all that is queued, write it, tell who waits; until None comes."""
-        ending = False
-        while not ending:
-            orders = [self._orders.get()]
-            until = time.monotonic() + LINGER
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    lingers = all(order is not None and order.lingers for order in orders)
-                    left = until - time.monotonic() if lingers else 0.0
-                    orders.append(self._orders.get(timeout=left) if left > 0 else self._orders.get_nowait())
-            ending = None in orders
-            group = [order for order in orders if order is not None]
-            if group:
-                self._write_group(database, group)
+        group: list[_Order] | None = []
+        while group is not None:
+            group = self._orders.get()
+            orders = group or []
+            while group is not None and not self._orders.empty():
+                group = self._orders.get()
+                orders += group or []
+            if orders:
+                self._write_group(database, orders)
         database.close()
 
     def _write_group(self, database: sqlite3.Connection, group: list[_Order]) -> None:

@@ -73,7 +73,9 @@ class OpenFiles(Index):
             raise IsADirectory(f"{node.name} is a directory")
         opened = self._open.get(inode)
         if opened is None:
-            opened = self._open[inode] = OpenFile(node, self.contents.open(node.content, node.size))
+            fresh = node.state is State.OPEN and not (node.version or node.size)
+            content = self.contents.open(node.content, node.size, fresh=fresh)
+            opened = self._open[inode] = OpenFile(node, content)
             self._all_open.add(opened)
         handle = SpoolHandle(
             opened,
@@ -190,7 +192,8 @@ class OpenFiles(Index):
         return min(self._closes.values()) + CLOSE_HOLDS if self._closes else None
 
     def keep_open(self, now: float) -> float | None:
-        """Queue for the journal what lies in memory alone for KEEP_AFTER seconds, so that a crash loses no more.
+        """Queue for the journal what lies in memory alone for KEEP_AFTER seconds, so that a crash loses no more; and
+        have written what waits there for company.
 
         As `expire_closes`; nothing waits for it, and nothing was promised of it.
         """
@@ -201,7 +204,11 @@ class OpenFiles(Index):
             elif now - since >= KEEP_AFTER:
                 del self._unkept[opened]
                 self.journal.post(*self.contents.keep(opened.content), rows.put_node(node))
-        return min(self._unkept.values()) + KEEP_AFTER if self._unkept else None
+        joined = self.journal.expire(now)
+        wakes = [] if joined is None else [joined]
+        if self._unkept:
+            wakes.append(min(self._unkept.values()) + KEEP_AFTER)
+        return min(wakes, default=None)
 
     async def discard_content(self, node: Spooled) -> None:
         """A dropped node's content, then its row."""
