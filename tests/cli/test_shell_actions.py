@@ -139,7 +139,9 @@ def test_how_the_upload_is(run: Callable[..., int], said: Said, drive: FakeDrive
 
 def test_outside_a_drive(wsfs: Run, said: Said, tmp_path: Path) -> None:
     assert wsfs("desktop", "run", "open", tmp_path / "a").exit_code == 1
-    assert "lies in no drive of wsfs" in said[0][0]
+    assert said == [
+        (f"{tmp_path / 'a'} lies in no drive of wsfs", "`wsfs status` lists those there are", True)
+    ]
 
 
 def test_without_a_desktop_it_is_printed(

@@ -6,6 +6,7 @@ documentation shows are brought up to date too, by name: `WSFS_UPDATE_IMAGES=1 s
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import time
@@ -31,10 +32,20 @@ CALM = f"{QUIET},settle=1"
 """For mounts whose requests are counted, and that send soon."""
 
 
+NOTIFIERS = "/usr/lib/*/xfce4/notifyd/xfce4-notifyd"
+
+
 def require(*programs: str) -> None:
     """Leave the test out where a program is missing."""
     absent = missing(programs)
     leave_out(f"{', '.join(absent)} missing, which scripts/setup dev installs" if absent else None)
+
+
+def notifier() -> str:
+    """The program that shows notifications; without it the test is left out."""
+    found = glob.glob(NOTIFIERS)  # noqa: PTH207 - an absolute pattern
+    leave_out(None if found else "xfce4-notifyd missing, which scripts/setup dev installs")
+    return found[0]
 
 
 @pytest.fixture(autouse=True)

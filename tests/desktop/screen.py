@@ -182,6 +182,18 @@ class Screen:
             place = (place[0] + x, place[1] + y, *place[2:])
         return Widget(**{**said, "place": place})
 
+    def popups(self) -> list[tuple[int, int, int, int]]:
+        """Where the menus and the like are that no window manager knows: x, y, width, height."""
+        found = []
+        for window in self._root.query_tree().children:
+            try:
+                attributes, place = window.get_attributes(), window.get_geometry()
+            except (error.BadWindow, error.BadDrawable):
+                continue
+            if attributes.override_redirect and attributes.map_state == X.IsViewable:
+                found.append((place.x, place.y, place.width, place.height))
+        return found
+
     def _origin(self, title: str) -> tuple[int, int]:
         """Where a window begins that draws its own frame: its shadow is a part of it and isn't counted."""
         for window in reversed(self.windows()):

@@ -1,8 +1,8 @@
 """What `wsfs desktop install` puts into the menus of file managers, as a person finds it.
 
 The file managers start a stand-in for wsfs, which notes what it was asked for: the test has the drive do that then,
-as the session may see another user in front of it than the drive does. Nautilus, whose menu takes the keyboard only
-now and then, is not among them: tests/desktop_files runs its extension.
+as the session may see another user in front of it than the drive does. Outside of the drive it is wsfs itself that
+answers.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import leave_out
 from tests.mounted.conftest import QUIET, Mounter, retire
-from tests.mounted.drives import Mount, eventually, xattr
+from tests.mounted.drives import Mount, eventually, wsfs_command, xattr
 from wsfs.desktop import extensions, install
 from wsfs.desktop.home import Home
 from wsfs.desktop.menu import ITEMS
 from wsfs.emulator.testing import running_process
 
-from .conftest import require
-from .managers import NEMO, PAUSE, PCMANFM, THUNAR, Kind, Manager
+from .conftest import notifier, require
+from .managers import ALL, NAUTILUS, NEMO, PAUSE, PCMANFM, THUNAR, Kind, Manager
 from .screen import Screen, Widget
 from .session import Session
 
@@ -42,6 +43,7 @@ class Desk:
     manager: Manager
     screen: Screen
     asked: Path
+    lets_through: Path
 
     @property
     def task(self) -> Path:
@@ -73,9 +75,8 @@ class Desk:
     def choose(self, words: str, key: str) -> bool:
         """Choose an entry: by the mouse where its place is told, else `key` by `key`; whether it came to it."""
         self.has(words)
-        if self.manager.kind is PCMANFM:
-            entry = next(one for one in self.entries() if one.words == words and len(one.place) == 4)
-            self.screen.click(*entry.middle)
+        if self.manager.kind in (PCMANFM, NAUTILUS):
+            self.screen.click(*self._middle(words))
             time.sleep(PAUSE)
             return True
         for _ in range(12):
@@ -85,6 +86,23 @@ class Desk:
                 return True
             self.screen.keys(key)
         return False
+
+    def _middle(self, words: str) -> tuple[int, int]:
+        """Where an entry is. Nautilus tells where in the menu; and a menu is where a popup has its size."""
+
+        def find() -> tuple[int, int] | None:
+            shown = self.entries()
+            entry = next((one for one in reversed(shown) if one.words == words and len(one.place) == 4), None)
+            if entry is None or self.manager.kind is not NAUTILUS:
+                return entry and entry.middle
+            menu = next(one for one in shown if one.role == "menu")
+            for x, y, *size in self.screen.popups():
+                if tuple(size) == menu.place[2:]:
+                    return entry.middle[0] - menu.place[0] + x, entry.middle[1] - menu.place[1] + y
+            return None
+
+        found: tuple[int, int] = eventually(find, f"the place of {words}")
+        return found
 
     def open_submenu(self) -> None:
         """Open the menu of what is selected, and Worksection in it; a menu may open without the keyboard."""
@@ -96,7 +114,7 @@ class Desk:
         raise AssertionError(f"Worksection can't be chosen: {self.entries()}")
 
 
-@pytest.fixture(scope="module", params=(THUNAR, NEMO, PCMANFM), ids=lambda kind: str(kind.name))
+@pytest.fixture(scope="module", params=ALL, ids=lambda kind: str(kind.name))
 def desk(
     request: pytest.FixtureRequest,
     session: Session,
@@ -108,16 +126,17 @@ def desk(
     kind: Kind = request.param
     require(kind.command[0])
     here = tmp_path_factory.mktemp(kind.name)
-    stand_in, asked = here / "wsfs", here / "asked"
+    stand_in, asked, lets_through = here / "wsfs", here / "asked", here / "lets-through"
     stand_in.write_text(
         "#!/bin/bash\n"
         f'printf "%q " "$@" >> {asked}.new; echo >> {asked}.new; cp {asked}.new {asked}\n'
+        f'[ ! -e {lets_through} ] || exec {shlex.join(wsfs_command())} "$@"\n'
         'echo "https://acme.worksection.com/download/7"\n'
     )
     stand_in.chmod(0o755)
-    if kind is NEMO:
-        missing = f"{extensions.NEMO.package} is missing; scripts/setup dev installs it"
-        assert extensions.NEMO.has_loader(), missing
+    for loading in (extensions.NEMO, extensions.NAUTILUS):
+        if loading.program == kind.command[0] and not loading.has_loader():
+            leave_out(f"{loading.package} missing, which scripts/setup dev installs")
     outcomes = install.install(Home.of(session.env), [str(stand_in)], {}, everything=True)
     assert [one.trouble for one in outcomes if one.trouble] == []
     with running_process() as service:
@@ -126,7 +145,7 @@ def desk(
         )
         manager = Manager(kind, session, screen)
         try:
-            yield Desk(mount, manager, screen, asked)
+            yield Desk(mount, manager, screen, asked, lets_through)
             manager.quit()
         finally:
             mount.flush()
@@ -149,17 +168,35 @@ def test_the_menu_does_what_it_says_with_what_is_selected(desk: Desk, picture: P
     assert xattr(desk.task / FILE, "user.wsfs.state") == "kept"
 
 
-def test_elsewhere_there_is_no_menu(desk: Desk, home: Path) -> None:
-    if desk.manager.kind in (THUNAR, PCMANFM):
-        pytest.skip("it doesn't tell one place from another; what is started there says so")
-    elsewhere = home / "Elsewhere"
-    elsewhere.mkdir(exist_ok=True)
-    (elsewhere / "note.txt").write_text("a")
+@pytest.fixture
+def elsewhere(home: Path) -> Path:
+    """A file outside of the drive."""
+    place = home / "Elsewhere"
+    place.mkdir(exist_ok=True)
+    (place / "note.txt").write_text("a")
+    return place / "note.txt"
+
+
+def test_elsewhere_there_is_no_menu_or_it_says_that_it_is_for_the_drive(
+    desk: Desk, elsewhere: Path, session: Session, picture: Picture
+) -> None:
     manager = desk.manager
-    window = manager.only(elsewhere)
-    manager.shows("note.txt", window)
-    manager.select("note.txt", window)
-    desk.menu()
-    desk.has("Properties")
-    assert "Worksection" not in {one.words for one in desk.entries()}
-    desk.screen.keys("Escape")
+    window = manager.only(elsewhere.parent)
+    manager.shows(elsewhere.name, window)
+    manager.select(elsewhere.name, window)
+    if manager.kind in (THUNAR, PCMANFM):  # which don't tell one place from another
+        before = len(desk.calls())
+        desk.lets_through.touch()
+        server = session.run(notifier(), GTK_MODULES="")
+        desk.open_submenu()
+        assert desk.choose("Keep Offline", "Down")
+        said = desk.screen.find("notifyd", lambda one: "no drive" in one.words, "a notification")
+        assert said.words == f"{elsewhere} lies in no drive of wsfs"
+        picture(f"{manager.kind.name.lower()}-menu-elsewhere")
+        assert desk.calls()[before:] == [["desktop", "run", "keep", "--", str(elsewhere)]]
+        session.end(server)
+    else:
+        desk.menu()
+        desk.has("Properties")
+        assert "Worksection" not in {one.words for one in desk.entries()}
+        desk.screen.keys("Escape")

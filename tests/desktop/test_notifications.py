@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import subprocess
 import time
@@ -11,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ExpectedWarnings, leave_out
+from tests.conftest import ExpectedWarnings
 from tests.mounted.conftest import QUIET, Mounter
 from tests.mounted.drives import Ledger, Mount, eventually, run, xattr
 from tests.session_bus import session_bus
 from wsfs.emulator.testing import Process, running_process
 
+from .conftest import notifier
 from .screen import Screen
 from .session import Session
 
-SERVERS = "/usr/lib/*/xfce4/notifyd/xfce4-notifyd"
 TASK = Path("Website relaunch/Design")
 FILES = ("Logo final.svg", "Palette & type.pdf", "Icons <set>.zip")
 
@@ -34,12 +33,11 @@ def account() -> Iterator[Process]:
 @pytest.fixture
 def bus(session: Session) -> Iterator[str]:
     """A session bus of the user who mounts, and a notification server on it that shows things on the screen."""
-    found = glob.glob(SERVERS)  # noqa: PTH207 - an absolute pattern
-    leave_out(None if found else "xfce4-notifyd missing, which scripts/setup dev installs")
+    program = notifier()
     with session_bus() as address, (session.said / "notifyd").open("wb") as said:
         environment = {**session.env, "DBUS_SESSION_BUS_ADDRESS": address, "GTK_MODULES": ""}
         server = subprocess.Popen(
-            found[0], env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+            program, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
         try:
             yield address

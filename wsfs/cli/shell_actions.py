@@ -48,8 +48,13 @@ def run(action: str, paths: Sequence[str], tell: Tell = tell) -> bool:
         return does[action](paths, tell)
     except (UserError, control.ControlError, click.ClickException) as error:
         sentence = error.message if isinstance(error, click.ClickException) else str(error)
-        tell(f"{sentence[:1].upper()}{sentence[1:]}", "", True)
+        what, _, cure = sentence.partition("; ")
+        tell(_as_sentence(what), _as_sentence(cure), True)
         return False
+
+
+def _as_sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def open_pages(paths: Sequence[str], tell: Tell) -> bool:
