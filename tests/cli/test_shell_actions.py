@@ -50,7 +50,8 @@ def test_every_entry_does_something(run: Callable[..., int], said: Said, drive: 
         drive.refusals[command] = "the drive is busy"
     for item in ITEMS:
         assert run(item.action) == 1
-    assert said == [("The drive is busy", "", True)] * len(ITEMS)
+    assert [(body, trouble) for _, body, trouble in said] == [("The drive is busy", True)] * len(ITEMS)
+    assert len({title for title, _, _ in said}) == len(ITEMS)
 
 
 def test_open_shows_the_pages(
@@ -139,9 +140,8 @@ def test_how_the_upload_is(run: Callable[..., int], said: Said, drive: FakeDrive
 
 def test_outside_a_drive(wsfs: Run, said: Said, tmp_path: Path) -> None:
     assert wsfs("desktop", "run", "open", tmp_path / "a").exit_code == 1
-    assert said == [
-        (f"{tmp_path / 'a'} lies in no drive of wsfs", "`wsfs status` lists those there are", True)
-    ]
+    sentence = f"{tmp_path / 'a'} lies in no drive of wsfs; `wsfs status` lists those there are"
+    assert said == [("The page could not be opened", sentence, True)]
 
 
 def test_without_a_desktop_it_is_printed(

@@ -24,6 +24,14 @@ from wsfs.desktop import clipboard, notice
 
 Tell = Callable[[str, str, bool], None]
 
+_FAILED = {
+    "open": "The page could not be opened",
+    "copy-link": "No link was copied",
+    "keep": "Nothing was kept offline",
+    "release": "Nothing was changed",
+    "state": "The upload state isn't known",
+}
+
 #: Seconds of fetching from which on a person is told that it goes on.
 LONG = 5.0
 LISTED = 5
@@ -48,13 +56,9 @@ def run(action: str, paths: Sequence[str], tell: Tell = tell) -> bool:
         return does[action](paths, tell)
     except (UserError, control.ControlError, click.ClickException) as error:
         sentence = error.message if isinstance(error, click.ClickException) else str(error)
-        what, _, cure = sentence.partition("; ")
-        tell(_as_sentence(what), _as_sentence(cure), True)
+        # A notification shows a line of its title, and all of its body.
+        tell(_FAILED[action], f"{sentence[:1].upper()}{sentence[1:]}", True)
         return False
-
-
-def _as_sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"
 
 
 def open_pages(paths: Sequence[str], tell: Tell) -> bool:
