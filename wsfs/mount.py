@@ -39,6 +39,7 @@ from wsfs.content.fetch import Content
 from wsfs.content.pins import Pins
 from wsfs.content.policy import Policy
 from wsfs.control import ControlError, control_path, finishing_path, serve_control
+from wsfs.descriptors import for_cache, raise_limit
 from wsfs.drive.adoption import Adoption, drop_key, is_twin
 from wsfs.drive.attributes import Ownership
 from wsfs.drive.authors import Authors
@@ -124,7 +125,8 @@ async def _open_stores(settings: Settings, stack: contextlib.AsyncExitStack) -> 
         spool = Spool(settings.data_dir / "spool", writable_for=settings.writable_for)
         await spool.start()
         stack.push_async_callback(spool.close)
-        cache = Cache(settings.cache_dir / "content", settings.cache_size)
+        descriptors = for_cache(raise_limit())
+        cache = Cache(settings.cache_dir / "content", settings.cache_size, descriptors=descriptors)
         await stack.enter_async_context(cache)
     except (UploadError, ContentError) as error:
         raise MountError(str(error)) from error
