@@ -29,7 +29,6 @@ from wsfs.api.errors import ApiError
 from wsfs.api.pacing import Lane, Pacer
 from wsfs.api.transport import RequestRecord
 from wsfs.catalog.catalog import Catalog
-from wsfs.catalog.keepsakes import Alias
 from wsfs.catalog.store import Store
 from wsfs.commands import Commands
 from wsfs.config import Settings, vault_of
@@ -43,6 +42,7 @@ from wsfs.descriptors import for_cache, raise_limit
 from wsfs.drive.adoption import Adoption, drop_key, is_twin
 from wsfs.drive.attributes import Ownership
 from wsfs.drive.authors import Authors
+from wsfs.drive.departures import Departures
 from wsfs.drive.extended import ExtendedAttributes
 from wsfs.drive.filesystem import Drive
 from wsfs.drive.namespace import Namespace
@@ -62,7 +62,6 @@ from wsfs.fuse.operations import Operations
 from wsfs.notifications import Desktop
 from wsfs.renewal import Renewer
 from wsfs.service import Supervisor, keep_told
-from wsfs.tree.inodes import Kind
 from wsfs.tree.layout import LayoutOptions, Tree
 from wsfs.upload_commands import UploadCommands
 from wsfs.uploads.draining import to_be_sent
@@ -152,14 +151,8 @@ async def _serve(
     pacer = Pacer(settings.rate)
     aliases = store.aliases()
 
-    def alias(kind: Kind, id: int) -> Alias | None:
-        return aliases.get((int(kind), id))
-
     def remember(key: str, value: object) -> None:
         nursery.start_soon(store.set, key, value)
-
-    def died(sentence: str) -> None:
-        announcements.login_died(sentence)
 
     def healed() -> None:
         announcements.login_healed()
@@ -177,7 +170,7 @@ async def _serve(
         settings.login,
         nursery,
         deadline=settings.deadline,
-        on_dead=died,
+        on_dead=lambda sentence: announcements.login_died(sentence),
         on_healed=healed,
     )
     client = Client(
@@ -193,8 +186,8 @@ async def _serve(
     stack.push_async_callback(client.aclose)  # after the long-lived tasks: a post may be in its grace
     tree = Tree(
         LayoutOptions(settings.done, settings.folders, settings.windows_names),
-        aliases=lambda kind, id: (found := alias(kind, id)) and found.inode,
-        timestamps=lambda kind, id: (found := alias(kind, id)) and found.mtime_ns,
+        aliases=lambda kind, id: (found := aliases.get((int(kind), id))) and found.inode,
+        timestamps=lambda kind, id: (found := aliases.get((int(kind), id))) and found.mtime_ns,
         twin=functools.partial(is_twin, spool),
     )
     notifier = Notifier()
@@ -205,6 +198,7 @@ async def _serve(
         drop_title=settings.drop_title if settings.drop else None,
         remembered_drop=lambda project_id: store.get(drop_key(project_id)),
         changed=publisher.publish,
+        gone=lambda files: departures.gone(files),
     )
     catalog = Catalog(
         client,
@@ -228,6 +222,7 @@ async def _serve(
         ),
     )
     pins = Pins(content)
+    departures = Departures(tree.attachments, content, pins)
     drive = Drive(
         tree,
         catalog,
@@ -309,6 +304,7 @@ async def _serve(
     nursery.start_soon(catalog.run)
     nursery.start_soon(renewer.run)
     nursery.start_soon(pins.run)
+    nursery.start_soon(departures.run)
     nursery.start_soon(versions.run)
     await check_login(settings, client, catalog, store)
     nursery.start_soon(_fill_in, catalog, None if settings.read_only else sender)

@@ -376,8 +376,8 @@ class FakeSink:
         self.told_files[owner] = {file.id: file for file in files}
         self.complete[owner] = complete
 
-    def vanished(self, owner: Owner) -> None:
-        self.calls.append(("vanished", owner))
+    def vanished(self, owner: Owner, *, deleted: bool = False) -> None:
+        self.calls.append(("deleted" if deleted else "vanished", owner))
         if owner[0] == "project":
             self.project_names.pop(owner[1], None)
             self._drop_project(owner[1])

@@ -91,6 +91,9 @@ def check(world: World) -> None:
         t.id: (t.project, t.parent, t.name, t.status) for t in account.tasks.values() if t.project in shown
     }
     assert sink.known == tasks
+    assert not {owner for call, owner in sink.calls if call == "deleted"} & {
+        ("task", id) for id in account.tasks
+    }, "what is only not shown may come back, and its content with it"
     for owner, files in sink.told_files.items():
         if owner[0] == "project":
             continue

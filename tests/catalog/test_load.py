@@ -12,7 +12,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from tests.catalog.model import World
-from wsfs.api.errors import TaskInvalid
+from wsfs.api.errors import ProjectInvalid, TaskInvalid
 from wsfs.api.models import Project, Ref, Task
 from wsfs.api.pacing import Lane
 from wsfs.catalog.store import Store
@@ -103,6 +103,30 @@ async def test_a_task_that_moved_is_told_before_the_list_it_is_missing_in(
             assert world.sink.known[task][0] == world.account.tasks[task].project
             assert child in world.sink.known
             assert ("task", task) in world.sink.told_files  # it was never dropped
+
+
+async def test_what_is_deleted_is_told_apart_from_what_is_only_not_shown(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project, archive = world.account.add_project(), world.account.add_project()
+    deleted, moved = world.account.add_task(project, files=1), world.account.add_task(project, files=1)
+    world.account.close_project(archive)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        world.account.delete_task(deleted)
+        with pytest.raises(TaskInvalid):
+            await catalog.refresh(("task", deleted))
+        world.account.move_task(moved, archive)
+        await catalog.refresh(("task", moved))
+        world.account.delete_project(project)
+        with pytest.raises(ProjectInvalid):
+            await catalog.need_files(("project", project), Lane.PERSON)
+        told = [call for call in world.sink.calls if call[0] in ("deleted", "vanished")]
+        assert told == [
+            ("deleted", ("task", deleted)),
+            ("vanished", ("task", moved)),
+            ("vanished", ("project", project)),
+        ]
 
 
 async def test_a_subtask_missing_in_its_parents_answer_is_looked_for(

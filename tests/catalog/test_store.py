@@ -358,7 +358,7 @@ class _Counting:
     def files(self, owner: object, files: list[File], complete: bool) -> None:
         self.count += len(files)
 
-    def vanished(self, owner: object) -> None: ...
+    def vanished(self, owner: object, *, deleted: bool = False) -> None: ...
 
 
 @pytest.fixture(scope="module")

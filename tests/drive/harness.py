@@ -111,6 +111,8 @@ class Desk:
         self.adoption = adoption
         self.network = network
         self.told = Changes()
+        self.gone: list[int] = []
+        """The attachments of which the catalog learnt that they are gone from the service."""
 
     @property
     def account(self) -> Account:
@@ -289,6 +291,7 @@ async def mounted(
             drop_title=DROP_TITLE if setup.drop else None,
             remembered_drop=lambda project_id: store.get(drop_key(project_id)),
             changed=publisher.publish,
+            gone=lambda files: desk.gone.extend(file.id for file in files),
         )
         catalog = Catalog(
             client, store, population, archived=setup.archived, crawl=0.0, rate=0.0, poll=3600.0

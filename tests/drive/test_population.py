@@ -32,6 +32,10 @@ def task(id: int, title: str = "Project files", *, done: bool = False, parent: i
     )
 
 
+def file(id: int) -> File:
+    return File(id=id, name=f"{id}.txt", size=id)
+
+
 @pytest.mark.parametrize(
     ("zone", "utc_hour"),
     [(datetime.UTC, 12), (ZoneInfo("Europe/Kyiv"), 9), (ZoneInfo("America/New_York"), 16)],
@@ -67,6 +71,30 @@ def test_tasks_nested_in_an_answer() -> None:
     assert tree.tasks[13].path() == "/P/outer/inner/late"
     population.vanished(("task", 11))
     assert tree.tasks.keys() == {10}
+
+
+def test_what_is_gone_is_told_and_what_only_moved_or_is_not_shown_is_not() -> None:
+    told: list[list[int]] = []
+    tree, population = make(gone=lambda files: told.append(sorted(file.id for file in files)))
+    outer = task(10, "outer")
+    outer.child = [task(11, "inner")]
+    population.tasks(1, [outer, task(12, "other"), task(13, "last")])
+    population.files(("task", 10), [file(1), file(2)], True)
+    population.files(("task", 11), [file(3), file(4)], True)
+    population.files(("task", 12), [file(5)], True)
+    population.files(("task", 13), [file(6)], True)
+    assert told == []
+    population.files(("task", 10), [file(2)], True)
+    assert told.pop() == [1]
+    population.files(("task", 12), [file(5), file(3)], True)  # a file that is another task's now
+    population.files(("task", 11), [file(4)], True)
+    assert told == []
+    population.vanished(("task", 12))
+    assert (told, 5 in tree.attachments) == ([], False)
+    population.vanished(("task", 10), deleted=True)
+    assert told.pop() == [2, 4]
+    population.tasks(1, [])
+    assert (told, tree.attachments) == ([], {}), "a list may lack what is closed or archived"
 
 
 def test_the_drop_task_is_the_open_top_level_one_of_the_title_with_the_lowest_id() -> None:

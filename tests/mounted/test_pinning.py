@@ -14,7 +14,7 @@ import pytest
 from wsfs.emulator.testing import Process, running_process
 
 from .conftest import QUIET, Mounter
-from .drives import Ledger, Mount, eventually, run, xattr
+from .drives import Ledger, Mount, eventually, node_id, run, xattr
 
 PIN = "user.wsfs.pin"
 
@@ -59,6 +59,21 @@ def test_pin_fetches_a_directory_and_keeps_it_over_a_remount_without_the_network
     assert not any(map(is_pinned, files_below(again.place)))
     assert not again.wsfs("cache", "clear", again.place).out.endswith(": 0 B freed.\n")
     assert xattr(files[0], "user.wsfs.cached") == "0"
+
+
+def test_what_a_colleague_deletes_does_not_stay_pinned(small_service: Process, mounting: Mounter) -> None:
+    mount = mounting(small_service, options=QUIET)
+    gone, kept, *_ = files_below(min(mount.place.iterdir()))
+    for path in (gone, kept):
+        mount.wsfs("pin", path)
+    small_service.act("delete_file", file=node_id(gone))
+    mount.wsfs("refresh", gone.parent)
+    assert not gone.exists() and is_pinned(kept)
+    assert mount.stop() == 0
+
+    again = mounting(small_service, options=QUIET, scratch=mount.scratch)
+    state = json.loads(again.wsfs("cache", again.place, "--json").out)
+    assert [file["path"] for file in state["pinned"]] == [f"/{kept.relative_to(mount.place)}"]
 
 
 def test_a_script_pins_by_the_extended_attribute(small_service: Process, mounting: Mounter) -> None:

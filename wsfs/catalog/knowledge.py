@@ -293,8 +293,8 @@ class Knowledge:
             place.flags |= COMMENTED
             self.store.put_task_flags(task_id, place.flags, new_comments=True)
 
-    def vanish(self, owner: Owner) -> None:
-        """The service said that a project or task isn't there any more."""
+    def vanish(self, owner: Owner, *, deleted: bool = False) -> None:
+        """A project or task isn't there any more; for `deleted` see Sink.vanished."""
         self.touch(owner)
         if owner[0] == "project":
             if owner[1] not in self.projects:
@@ -310,7 +310,7 @@ class Knowledge:
                 self._drop_task(task_id)
             self._drop_task(owner[1])
             self.store.forget(owner, below)
-        self.sink.vanished(owner)
+        self.sink.vanished(owner, deleted=deleted)
 
     def _drop_task(self, task_id: int) -> None:
         self.tasks.pop(task_id, None)

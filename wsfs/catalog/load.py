@@ -169,9 +169,9 @@ class Loader:
         """get_task: one task with its subtasks, wherever it is now."""
         try:
             task = await self.link.watch(self.client.get_task(task_id, lane=flight.lane, extra=self._extra))
-        except NotFound:
+        except NotFound as error:
             if not self.knowledge.is_newer(("task", task_id), flight.began):
-                self.knowledge.vanish(("task", task_id))
+                self.knowledge.vanish(("task", task_id), deleted=_says_deleted(error))
             raise
         project_id = project_of(task)
         if not project_id:
@@ -189,9 +189,9 @@ class Loader:
         knowledge = self.knowledge
         try:
             files = await self.link.watch(self._get_files(flight, owner))
-        except NotFound:
+        except NotFound as error:
             if not knowledge.is_newer(owner, flight.began):
-                knowledge.vanish(owner)
+                knowledge.vanish(owner, deleted=_says_deleted(error))
             raise
         if not knowledge.is_newer(owner, flight.began):
             knowledge.take_files(owner, files, self.clock())
@@ -243,3 +243,8 @@ class Loader:
             or ((place := self.knowledge.tasks.get(task_id)) is not None and place.project == merged.project)
             for task_id in newer
         )
+
+
+def _says_deleted(error: NotFound) -> bool:
+    """Whether it is the task itself that isn't there: a project may be in the archive."""
+    return not isinstance(error, ProjectInvalid)

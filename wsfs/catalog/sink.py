@@ -40,5 +40,8 @@ class Sink(Protocol):
         `complete` False: its comments may hold more, and need_files() asks for them.
         """
 
-    def vanished(self, owner: Owner) -> None:
-        """The service doesn't have this project or task any more, nor what is below it."""
+    def vanished(self, owner: Owner, *, deleted: bool = False) -> None:
+        """This project or task isn't there any more, nor what is below it.
+
+        `deleted`: the service says so of the task itself. Else it may be where it isn't shown, and come back.
+        """

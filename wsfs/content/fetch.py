@@ -110,6 +110,10 @@ class Content:
         entry = self.cache.find(file_id, size)
         return entry.present.total * 100 // size if entry is not None else 0
 
+    def is_open(self, file_id: int) -> bool:
+        """Whether it is being read or fetched."""
+        return file_id in self._open
+
     async def adopt(self, file_id: int, size: int, path: Path) -> None:
         """Move a file in as the content of a new attachment: see Cache.adopt. Costs no request."""
         await self.cache.adopt(file_id, size, path)

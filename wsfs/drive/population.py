@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from wsfs.api.models import File, Project, Task, User
 from wsfs.tree.layout import Tree
 from wsfs.tree.nodes import AttachmentRecord, Owner, ProjectRecord, TaskRecord
+from wsfs.tree.nodes import File as TreeFile
 
 
 class Population:
-    """The catalog's sink: translates what it tells into the tree's records, and calls `changed` after each.
+    """The catalog's sink: translates what it tells into the tree's records, and calls `changed` after each, before
+    that `gone` with attachments that the service doesn't have any more, where there are any.
 
     `timezone` is the account's (None: the machine's), in which the service tells its naive times.
     `remembered_drop(project_id)` gives the drop task that this machine made or found before. `drop_title` None:
@@ -26,12 +28,14 @@ class Population:
         drop_title: str | None = None,
         remembered_drop: Callable[[int], int | None] = lambda project_id: None,
         changed: Callable[[], None] = lambda: None,
+        gone: Callable[[list[TreeFile]], None] = lambda files: None,
     ) -> None:
         self._tree = tree
         self._timezone = timezone
         self._drop_title = drop_title
         self._remembered_drop = remembered_drop
         self._changed = changed
+        self._gone = gone
         self._drops: dict[int, int] = {}
 
     def projects(self, projects: list[Project]) -> None:
@@ -55,13 +59,23 @@ class Population:
 
     def files(self, owner: Owner, files: list[File], complete: bool) -> None:
         """Every file that is known of `owner`."""
+        known = self._tree.attachments_of(owner)
         self._tree.set_attachments(owner, (self.attachment(file) for file in files))
+        self._miss(known)
         self._changed()
 
-    def vanished(self, owner: Owner) -> None:
-        """A project or task is gone, with everything in it."""
+    def vanished(self, owner: Owner, *, deleted: bool = False) -> None:
+        """A project or task is gone, with everything in it; `deleted` from the service, too."""
+        known = self._tree.attachments_of(owner, below=True) if deleted else []
         self._tree.vanished(owner)
+        self._miss(known)
         self._changed()
+
+    def _miss(self, known: list[TreeFile]) -> None:
+        """Tell which of these attachments aren't in the tree any more."""
+        gone = [file for file in known if file.id not in self._tree.attachments]
+        if gone:
+            self._gone(gone)
 
     def attachment(self, file: File) -> AttachmentRecord:
         """The tree's record of an attachment."""

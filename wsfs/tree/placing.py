@@ -77,6 +77,13 @@ class Placing(Members):
         """The ids of the attachments known of `owner`."""
         return frozenset(self._attachments_of.get(owner, ()))
 
+    def attachments_of(self, owner: Owner, *, below: bool = False) -> list[File]:
+        """The attachments known of `owner`; with `below` those of a task's subtasks too."""
+        owners: list[Owner] = [owner]
+        if below and owner[0] == "task":
+            owners += [("task", id) for id in self._below(owner[1])]
+        return [self.attachments[id] for one in owners for id in self._attachments_of.get(one, ())]
+
     def tasks_of(self, project_id: int) -> list[Directory]:
         """The tasks and subtasks of a project."""
         return [self.tasks[id] for id in self._tasks_of.get(project_id, ())]
