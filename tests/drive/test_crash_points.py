@@ -10,10 +10,12 @@ import contextlib
 import itertools
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +47,21 @@ STEPS = (
 _gardens = itertools.count(1)
 
 
+LANES = 2
+"""So many are crashed side by side: each waits more than it works."""
+
+
 @pytest.fixture(scope="module")
-def service() -> Iterator[Process]:
-    with running_process("--scale", "1,0,0") as service:
-        yield service
+def services() -> Iterator[list[Process]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(running_process("--scale", "1,0,0")) for _ in range(LANES)]
 
 
 class Crasher:
     """The program that is killed (crashing.py); `directory` holds a drive's data for each of its lives."""
 
     def __init__(self, service: Process, directory: Path, process: subprocess.Popen[str]) -> None:
-        self._service = service
+        self.service = service
         self._directory = directory
         self._process = process
         self._lives = 0
@@ -65,11 +71,11 @@ class Crasher:
     def begin(self) -> None:
         """A new project with a task, and a drive that knows nothing."""
         if self.project:
-            self._service.act("delete_project", project=self.project)
+            self.service.act("delete_project", project=self.project)
         self._lives += 1
         self.title = f"Garden {next(_gardens)}"
-        self.project = self._service.act("add_project", name=self.title)["id"]
-        self._service.act("add_task", project=self.project, name="Task")
+        self.project = self.service.act("add_project", name=self.title)["id"]
+        self.service.act("add_task", project=self.project, name="Task")
 
     def run(self, work: str, stop: tuple[str, int] | None = None) -> tuple[int, list[str]]:
         """How the process ended, and the words that it said."""
@@ -77,8 +83,8 @@ class Crasher:
         drive.mkdir(exist_ok=True)
         words = drive / f"words {work}"
         said: dict[str, Any] = {
-            "url": self._service.url,
-            "api_key": self._service.api_key,
+            "url": self.service.url,
+            "api_key": self.service.api_key,
             "directory": str(drive),
             "words": str(words),
             "task": f"/{self.title}/Task",
@@ -92,8 +98,9 @@ class Crasher:
         return code, words.read_text().splitlines()
 
 
-@pytest.fixture
-def crasher(service: Process, tmp_path: Path) -> Iterator[Crasher]:
+@contextlib.contextmanager
+def crashing(service: Process, directory: Path) -> Iterator[Crasher]:
+    """The program, to do things at a service of its own."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.drive.crashing"],
         stdin=subprocess.PIPE,
@@ -102,9 +109,20 @@ def crasher(service: Process, tmp_path: Path) -> Iterator[Crasher]:
         cwd=Path(__file__).parents[2],
         text=True,
     ) as process:
-        yield Crasher(service, tmp_path, process)
+        directory.mkdir()
+        yield Crasher(service, directory, process)
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture
+def crashers(services: list[Process], tmp_path: Path) -> Iterator[queue.SimpleQueue[Crasher]]:
+    """Those that have nothing to do."""
+    idle: queue.SimpleQueue[Crasher] = queue.SimpleQueue()
+    with contextlib.ExitStack() as stack:
+        for number, service in enumerate(services):
+            idle.put(stack.enter_context(crashing(service, tmp_path / str(number))))
+        yield idle
 
 
 @dataclass
@@ -123,10 +141,9 @@ def only(words: list[str], kind: str) -> list[str]:
     return [word.removeprefix(f"{kind} ") for word in words if word.startswith(f"{kind} ")]
 
 
-def crash_and_look(
-    crasher: Crasher, service: Process, scenario: Scenario, stop: tuple[str, int] | None
-) -> list[str]:
+def crash_and_look(crasher: Crasher, scenario: Scenario, stop: tuple[str, int] | None) -> list[str]:
     """One life that is cut off at `stop`, and the next; returns the words of the first."""
+    service = crasher.service
     crasher.begin()
     if scenario.fault:
         service.arm(scenario.fault)
@@ -182,23 +199,36 @@ def crash_and_look(
     ids=str,
 )
 def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
-    crasher: Crasher, service: Process, scenario: Scenario
+    crashers: queue.SimpleQueue[Crasher], scenario: Scenario
 ) -> None:
-    words = crash_and_look(crasher, service, scenario, None)
+    first = crashers.get()
+    words = crash_and_look(first, scenario, None)
+    crashers.put(first)
     steps = collections.Counter(only(words, "step"))
     if scenario.work == "copy":
         for wanted in STEPS:
-            first, _, last = wanted.partition(".*")
-            assert any(step.startswith(first) and last in step for step in steps), (wanted, sorted(steps))
-    struck = 0
-    for step, count in sorted(steps.items()):
-        for number in range(1, min(count, MOST) + 1):
+            begin, _, last = wanted.partition(".*")
+            assert any(step.startswith(begin) and last in step for step in steps), (wanted, sorted(steps))
+
+    def crash(point: tuple[str, int]) -> bool:
+        """Whether it was met, and the process killed."""
+        step, number = point
+        crasher = crashers.get()
+        try:
             with told(scenario, step, number):
-                words = crash_and_look(crasher, service, scenario, (step, number))
-                struck += only(words, "step").count(step) < number
-    print(f"{scenario}: killed at {struck} steps of {len(steps)} kinds")
+                words = crash_and_look(crasher, scenario, point)
+        finally:
+            crashers.put(crasher)
+        return only(words, "step").count(step) < number
+
+    points = [
+        (step, number + 1) for step, count in sorted(steps.items()) for number in range(min(count, MOST))
+    ]
+    with ThreadPoolExecutor(LANES) as lanes:
+        struck = sum(lanes.map(crash, points))
+    print(f"{scenario}: killed at {struck} of {len(points)} steps of {len(steps)} kinds")
     # The order of things isn't the same each time, so that a step may not be met again.
-    assert struck >= 0.8 * sum(min(count, MOST) for count in steps.values())
+    assert struck >= 0.8 * len(points)
 
 
 @contextlib.contextmanager
