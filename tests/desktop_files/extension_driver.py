@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,16 +86,20 @@ def menu(items: list[Any]) -> list[list[str]]:
 provider: Any = extension.Worksection()
 provider._drives = extension.Drives(table)
 states: dict[str, str] = {}
-held = threading.Event()
-held.set()
+hangs = False
 
 
-def read(path: str) -> str:
-    held.wait(DEADLINE)
-    return states.get(path, "")
+def ask(path: str, told: Callable[[str], None]) -> None:
+    def answer() -> bool:
+        told(states.get(path, ""))
+        return False
+
+    if not hangs:
+        GLib.idle_add(answer)
 
 
-provider._emblems = extension.Emblems(extension.Looker(read))
+looker = extension.Looker(ask)
+provider._emblems = extension.Emblems(looker)
 results: dict[str, Any] = {}
 
 # menus
@@ -129,7 +132,7 @@ results["called"] = called.read_text().splitlines()
 
 # emblems
 inside.look()
-until(lambda: provider._emblems._looker._wanted.empty())
+until(lambda: not looker._wanted and not looker._busy)
 results["nothing_to_say"] = [inside.emblems, inside.asked_again]
 shown = {}
 for state in ("waiting", "sending", "failed", "kept"):
@@ -156,13 +159,20 @@ until(lambda: not provider._emblems._running)
 results["watched"] = list(provider._emblems._passing)
 
 # a drive that doesn't answer
-held.clear()
+hangs = True
 began = time.monotonic()
 for number in range(100):
     File(f"{drive}/{number}").look()
 provider.get_file_items([inside])
 results["stalled"] = round(time.monotonic() - began, 2)
-held.set()
+results["asked_at_a_time"] = 100 - len(looker._wanted)
 outside.look()
 elsewhere.look()
+
+# the real question, of a real file
+told: list[str] = []
+for count, path in enumerate((file, f"{drive}/not there"), start=1):
+    extension.ask_state(path, told.append)
+    until(lambda count=count: len(told) == count)  # type: ignore[misc]
+results["told"] = told
 print(json.dumps(results))

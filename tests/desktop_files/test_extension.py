@@ -83,6 +83,11 @@ def test_emblems_come_later_and_go(told: dict[str, Any]) -> None:
 
 def test_a_drive_that_hangs_holds_the_file_manager_up_for_nothing(told: dict[str, Any]) -> None:
     assert told["stalled"] < 0.5
+    assert told["asked_at_a_time"] == 1
+
+
+def test_what_has_no_state_or_is_not_there_has_none(told: dict[str, Any]) -> None:
+    assert told["told"] == ["", ""]
 
 
 def test_its_entries_are_those_of_every_other_menu() -> None:

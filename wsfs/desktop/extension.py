@@ -3,16 +3,14 @@
 `wsfs desktop install` puts a copy of this file where the file manager looks for extensions in Python, with the three
 names below filled in. It runs inside the file manager, by the system's Python: so it imports nothing of wsfs, and
 nothing that might wait happens in the file manager's own thread. Menus ask nobody. Emblems ask one extended
-attribute of a file, which costs no request, in a worker thread.
+attribute of a file, which costs no request, in a thread of GLib's.
 """
 
 from __future__ import annotations
 
+import collections
 import importlib
-import os
-import queue
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,7 +24,8 @@ MADE_BY = "wsfs desktop install"
 
 manager: Any = importlib.import_module(f"gi.repository.{MANAGER}")
 
-STATE = "user.wsfs.state"
+#: The extended attribute user.wsfs.state, as GIO calls it.
+STATE = "xattr::wsfs.state"
 EMBLEMS = {
     "waiting": "wsfs-waiting",
     "sending": "wsfs-sending",
@@ -88,38 +87,49 @@ def path_of(file: Any) -> str | None:
     return path
 
 
-def state_of(path: str) -> str:
-    """How the upload of a file is, in a word; empty where there is nothing to say. May wait for the drive."""
-    try:
-        return os.getxattr(path, STATE, follow_symlinks=False).decode("utf-8", "replace")
-    except OSError:
-        return ""
+def ask_state(path: str, told: Callable[[str], None]) -> None:
+    """Have `told` called later, in the main loop, with how the upload of a file is, in a word; empty: nothing to say.
+
+    A thread of GLib's waits for the drive. One of Python's wouldn't do: Nemo lets none run while it runs no Python
+    itself, so that an emblem came with the next file that was asked for (measured).
+    """
+
+    def done(file: Any, result: Any) -> None:
+        try:
+            state = file.query_info_finish(result).get_attribute_as_string(STATE)
+        except GLib.Error:
+            state = None
+        told(state or "")
+
+    flags = Gio.FileQueryInfoFlags.NOFOLLOW_SYMLINKS
+    Gio.File.new_for_path(path).query_info_async(STATE, flags, GLib.PRIORITY_DEFAULT, None, done)
 
 
 class Looker:
-    """Reads states in a thread of its own, and tells them in the file manager's."""
+    """Asks for states, one after another: a drive that hangs keeps one thread, however many files there are."""
 
-    def __init__(self, read: Callable[[str], str] = state_of) -> None:
-        self._read = read
-        self._wanted: queue.SimpleQueue[tuple[str, Callable[[str], None]]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+    def __init__(self, ask: Callable[[str, Callable[[str], None]], None] = ask_state) -> None:
+        self._ask = ask
+        self._wanted: collections.deque[tuple[str, Callable[[str], None]]] = collections.deque()
+        self._busy = False
 
     def ask(self, path: str, told: Callable[[str], None]) -> None:
         """Have `told(state)` called later, in the main loop."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True, name="wsfs-emblems")
-            self._thread.start()
-        self._wanted.put((path, told))
+        self._wanted.append((path, told))
+        self._next()
 
-    def _run(self) -> None:
-        while True:
-            path, told = self._wanted.get()
-            GLib.idle_add(_once, told, self._read(path))
+    def _next(self) -> None:
+        if self._busy or not self._wanted:
+            return
+        self._busy = True
+        path, told = self._wanted.popleft()
 
+        def answered(state: str) -> None:
+            self._busy = False
+            self._next()
+            told(state)
 
-def _once(told: Callable[[str], None], state: str) -> bool:
-    told(state)
-    return False  # GLib would call it again
+        self._ask(path, answered)
 
 
 class Emblems:
