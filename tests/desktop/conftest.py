@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ExpectedWarnings, leave_out
-from tests.mounted.conftest import QUIET as QUIET
 from tests.mounted.conftest import _live, fuse, mounter, mounting  # noqa: F401 - fixtures
 from tests.mounted.drives import watchdog
 
@@ -26,10 +25,8 @@ from .session import Session, missing
 PROGRAMS = ("Xvfb", "openbox", "xdotool", "xprop", "import", "dbus-run-session", "unshare")
 TEST_SECONDS = 240.0
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-MOMENT = 0.5
+MOMENT = 0.3
 """Seconds until a window has painted what it tells of."""
-CALM = f"{QUIET},settle=1"
-"""For mounts whose requests are counted, and that send soon."""
 
 
 NOTIFIERS = "/usr/lib/*/xfce4/notifyd/xfce4-notifyd"

@@ -1,7 +1,7 @@
 """What is on the screen by the accessibility bus; a program of the system's own Python, which has its bindings.
 
-Reads a JSON object a line from standard input, `{"program": NAME}`, and answers each with one: the widgets that show
-of the programs whose name contains NAME.
+Reads a JSON object a line from standard input, `{"program": NAME, "window": TITLE}`, and answers each with one: the
+widgets that show of the programs whose name contains NAME, in windows called TITLE; an empty one stands for all.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def place_of(widget: Any) -> list[int]:
     return [box.x, box.y, box.width, box.height]
 
 
-def look(widget: Any, depth: int, window: str, found: list[dict[str, Any]], relative: bool) -> None:
+def look(
+    widget: Any, depth: int, window: str, found: list[dict[str, Any]], relative: bool, only: str
+) -> None:
     if depth > DEEP or len(found) >= MOST:
         return
     try:
@@ -53,6 +55,8 @@ def look(widget: Any, depth: int, window: str, found: list[dict[str, Any]], rela
         role, name = widget.get_role_name(), widget.get_name() or ""
         if depth == 1:
             window = name
+            if only and window != only:
+                return
         if depth >= 1:
             found.append(
                 {
@@ -70,12 +74,12 @@ def look(widget: Any, depth: int, window: str, found: list[dict[str, Any]], rela
         for index in range(widget.get_child_count()):
             child = widget.get_child_at_index(index)
             if child is not None:
-                look(child, depth + 1, window, found, relative)
+                look(child, depth + 1, window, found, relative, only)
     except Exception:  # noqa: BLE001 - it went away while it was looked at
         return
 
 
-def see(program: str) -> list[dict[str, Any]]:
+def see(program: str, window: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     desktop = Atspi.get_desktop(0)
     for index in range(desktop.get_child_count()):
@@ -84,7 +88,8 @@ def see(program: str) -> list[dict[str, Any]]:
             continue
         application.clear_cache()
         # GTK 4 knows places in its window alone.
-        look(application, 0, "", found, (application.get_toolkit_version() or "").startswith("4"))
+        relative = (application.get_toolkit_version() or "").startswith("4")
+        look(application, 0, "", found, relative, window)
     return found
 
 
@@ -95,7 +100,7 @@ def main() -> None:
         said = json.loads(line)
         answer: dict[str, Any]
         try:
-            answer = {"widgets": see(said["program"])}
+            answer = {"widgets": see(said["program"], said["window"])}
         except Exception as error:  # noqa: BLE001 - the test says what it makes of it
             answer = {"error": repr(error)}
         print(json.dumps(answer), flush=True)

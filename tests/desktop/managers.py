@@ -18,10 +18,12 @@ WINDOW = (20, 30, 900, 560)
 SECOND = (400, 300, 560, 300)
 EMPTY = (330, 480)
 """A place in the first window that nothing is shown at, as long as the directory holds a few things."""
-LINGERS = 3.0
-"""Seconds for which a file manager without windows may live on."""
+LINGERS = 1.0
+"""Seconds that a file manager without windows has to end by itself."""
 PAUSE = 0.4
-"""Seconds that a person takes between two steps: windows that were just opened take the first keys else."""
+"""Seconds that a person takes between two steps: what was just opened misses the first keys else."""
+SOON = 4.0
+"""Seconds in which a selection shows; else the directory wasn't there yet, and it is made again."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,10 @@ class Manager:
     def see(self) -> list[Widget]:
         return self.screen.see(self.kind.program)
 
-    def find(self, fits: Callable[[Widget], bool], what: str) -> Widget:
-        return self.screen.find(self.kind.program, fits, f"{what} in {self.kind.name}")
+    def find(
+        self, fits: Callable[[Widget], bool], what: str, seconds: float = 30.0, window: str = ""
+    ) -> Widget:
+        return self.screen.find(self.kind.program, fits, f"{what} in {self.kind.name}", seconds, window)
 
     def in_side_bar(self, name: str) -> Widget:
         """Wait until the side bar has an entry whose name begins so."""
@@ -179,21 +183,39 @@ class Manager:
     # doing
 
     def select(self, name: str, window: Window) -> None:
-        """Select one thing by its name."""
+        """Select one thing by its name, once it is there."""
+        title = self.title(window)
+
+        def selected(seconds: float) -> None:
+            self.find(
+                lambda one: one.window == title and name in one.words and _tells_selection(one),
+                f"{name}, selected",
+                seconds,
+                title,
+            )
+
+        for seconds in (SOON, SOON, 30.0):
+            self._select(name, window)
+            try:
+                selected(seconds)
+            except AssertionError:
+                if seconds > SOON:
+                    raise
+            else:
+                break
+
+    def _select(self, name: str, window: Window) -> None:
         if self.kind.items_have_places:
             self.screen.click(*self.item(name, window).middle)
-        else:
-            self.screen.bring(window)
-            self.screen.keys("ctrl+s")
-            self.screen.window("Select", program=self.kind.program)
-            time.sleep(PAUSE)
-            self.screen.write(name)
-            self.screen.keys("Return")
-            self.screen.gone("Select")
-        self.find(
-            lambda one: one.window == self.title(window) and name in one.words and _tells_selection(one),
-            f"{name}, selected",
-        )
+            return
+        self.screen.bring(window)
+        self.screen.keys("ctrl+s")
+        question = self.screen.window("Select", program=self.kind.program)
+        eventually(lambda: self.screen.has_keyboard(question), "the question for a pattern has the keyboard")
+        time.sleep(PAUSE / 2)
+        self.screen.write(name)
+        self.screen.keys("Return")
+        self.screen.gone("Select")
 
     def title(self, window: Window) -> str:
         """What a window is called by now."""
@@ -207,11 +229,11 @@ class Manager:
         eventually(lambda: name in self.title(window), f"{name} is entered")
 
     def shows(self, name: str, window: Window) -> None:
-        """Wait until a directory that is being read is shown; the one that was entered last may be shown still."""
+        """Wait until a directory that is being read is shown, where that can be told: `select` tries again else."""
         if self.kind.items_have_places:
             self.item(name, window)
         else:
-            time.sleep(2 * PAUSE)
+            time.sleep(PAUSE)
 
     def activate(self, name: str, window: Window) -> None:
         """Open a file."""
@@ -296,6 +318,10 @@ class Manager:
         """Close messages until there are `left` windows."""
         while len(self.windows()) > left:
             count = len(self.windows())
+            if self.kind is NAUTILUS:  # where each window has a button of that name
+                self.screen.keys("Escape")
+                self._fewer_than(count, 10.0)
+                continue
             for widget in self.see():
                 if widget.role == "push button" and widget.words in ("Close", "Cancel", "_Cancel Cancel"):
                     self.screen.click(*widget.middle)

@@ -104,6 +104,13 @@ class Screen:
         """Give a window the keyboard."""
         self.session.do("xdotool", "windowactivate", "--sync", str(window.id))
 
+    def has_keyboard(self, window: Window) -> bool:
+        """Whether what is typed goes to a window."""
+        active = self._root.get_full_property(
+            self._display.intern_atom("_NET_ACTIVE_WINDOW"), X.AnyPropertyType
+        )
+        return active is not None and active.value[0] == window.id
+
     def put(self, window: Window, x: int, y: int, width: int, height: int) -> None:
         """Move and size a window."""
         self.session.do("xdotool", "windowsize", "--sync", str(window.id), str(width), str(height))
@@ -131,8 +138,9 @@ class Screen:
 
     def click(self, x: int, y: int, *, times: int = 1, button: int = 1) -> None:
         """Click at a place of the screen."""
+        # Without --sync, which waits many seconds for a move where the mouse is there already.
         self.session.do(
-            *("xdotool", "mousemove", "--sync", str(x), str(y)),
+            *("xdotool", "mousemove", str(x), str(y), "sleep", "0.05"),
             *("click", "--repeat", str(times), "--delay", "60", str(button)),
         )
 
@@ -140,12 +148,7 @@ class Screen:
         """Drag what is at one place to another, at a person's pace: programs judge a drag by its motions."""
         (x, y), (to_x, to_y) = start, end
         words: list[str] = [
-            "mousemove",
-            "--sync",
-            str(x),
-            str(y),
-            "sleep",
-            "0.1",
+            *("mousemove", str(x), str(y), "sleep", "0.1"),
             "mousedown",
             "1",
             "sleep",
@@ -170,15 +173,24 @@ class Screen:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.session.do("import", "-display", self.session.display, "-window", "root", path)
 
-    def see(self, program: str) -> list[Widget]:
-        """What a screen reader would tell of a program."""
-        answer = self._ask({"program": program})
-        return [self._widget(one) for one in answer["widgets"]]
+    def pixels(self, colour: int) -> int:
+        """How many dots of the screen have exactly this colour, 0xRRGGBB."""
+        image = self._root.get_image(0, 0, WIDTH, HEIGHT, X.ZPixmap, 0xFFFFFF).data
+        wanted = colour.to_bytes(3, "little")
+        return sum(image[at : at + 3] == wanted for at in range(0, len(image), 4))
 
-    def _widget(self, said: dict[str, Any]) -> Widget:
-        place = tuple(said["place"])
+    def see(self, program: str, window: str = "") -> list[Widget]:
+        """What a screen reader would tell of a program, or of its windows of that title alone, which is quicker."""
+        answer = self._ask({"program": program, "window": window})
+        origins: dict[str, tuple[int, int]] = {}
+        return [self._widget(one, origins) for one in answer["widgets"]]
+
+    def _widget(self, said: dict[str, Any], origins: dict[str, tuple[int, int]]) -> Widget:
+        place, title = tuple(said["place"]), said["window"]
         if said.pop("relative") and place:
-            x, y = self._origin(said["window"])
+            if title not in origins:
+                origins[title] = self._origin(title)
+            x, y = origins[title]
             place = (place[0] + x, place[1] + y, *place[2:])
         return Widget(**{**said, "place": place})
 
@@ -238,12 +250,19 @@ class Screen:
             eyes.kill()
             eyes.wait(5)
 
-    def find(self, program: str, fits: Callable[[Widget], bool], what: str, seconds: float = 30.0) -> Widget:
-        """Wait until something shows, and return it."""
+    def find(
+        self,
+        program: str,
+        fits: Callable[[Widget], bool],
+        what: str,
+        seconds: float = 30.0,
+        window: str = "",
+    ) -> Widget:
+        """Wait until something shows, in a window of that title if one is given, and return it."""
         last: list[Widget] = []
 
         def look() -> Widget | None:
-            last[:] = self.see(program)
+            last[:] = self.see(program, window)
             return next((widget for widget in last if fits(widget)), None)
 
         try:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.mounted.conftest import Mounter, retire
+from tests.mounted.conftest import QUIET, Mounter, retire
 from tests.mounted.drives import Ledger, Mount, eventually, wsfs_command
 from wsfs.emulator.testing import Process, running_process
 
-from .conftest import CALM, require
+from .conftest import require
 from .managers import ALL, PCMANFM, Kind, Manager
 from .screen import Screen
 from .session import Session
@@ -31,8 +31,8 @@ PICTURES = 6
 """How many there are in that task."""
 QUIET_TASK = "Launch checklist"
 """A task with one file and nothing else, so that there is room to drop something."""
-STILL = 2.5
-"""Seconds, longer than the settle time and a request: what was to be sent is."""
+STILL = 1.2
+"""Seconds, three times the settle time: what was to be sent is under way."""
 
 File = tuple[str, str, str]
 
@@ -104,7 +104,7 @@ def desk(
     with running_process() as service:
         place = home / "Worksection"
         shutil.rmtree(home / ".cache" / "thumbnails", ignore_errors=True)
-        mount = mounter(service, options=CALM, scratch=home.parent / kind.name, place=place)
+        mount = mounter(service, options=f"{QUIET},settle=0.4", scratch=home.parent / kind.name, place=place)
         manager = Manager(kind, session, screen)
         try:
             yield Desk(service, mount, manager, screen, home)

@@ -6,11 +6,11 @@ import hashlib
 import time
 from pathlib import Path
 
-from tests.mounted.conftest import Mounter, retire
+from tests.mounted.conftest import QUIET, Mounter, retire
 from tests.mounted.drives import Ledger, eventually, files_of, node_id
 from wsfs.emulator.testing import running_process
 
-from .conftest import CALM, require
+from .conftest import require
 from .managers import EMPTY, THUNAR, Manager
 from .screen import Screen
 from .session import Session
@@ -30,7 +30,9 @@ def test_fifty_files_that_are_dragged_in_thunar_are_one_comment(
         (directory / f"IMG {number:02}.raw").write_bytes(content)
         digests[f"IMG {number:02}.raw"] = hashlib.sha256(content).hexdigest()
     with running_process("--scale", "1,1,0") as service:
-        mount = mounter(service, options=CALM, scratch=home.parent / "drive", place=home / "Worksection")
+        mount = mounter(
+            service, options=f"{QUIET},settle=1", scratch=home.parent / "drive", place=home / "Worksection"
+        )
         task = mount.place / "Project 001" / "Task 001-0001"
         manager = Manager(THUNAR, session, screen)
         try:

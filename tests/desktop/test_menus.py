@@ -31,6 +31,8 @@ from .session import Session
 Picture = Callable[[str], Path]
 
 PROJECT, TASK, FILE = "Website relaunch", "Launch checklist", "Checklist.xlsx"
+WAITING, EMBLEM = 0x6A6F85, 50
+"""The colour of what waits, and of how many dots an emblem has more at the least."""
 FIRST_OF_NEMO = (268, 170)
 """Where Nemo shows the first thing of a directory, as it doesn't tell."""
 
@@ -94,7 +96,7 @@ class Desk:
             shown = self.entries()
             entry = next((one for one in reversed(shown) if one.words == words and len(one.place) == 4), None)
             if entry is None or self.manager.kind is not NAUTILUS:
-                return entry and entry.middle
+                return None if entry is None else entry.middle
             menu = next(one for one in shown if one.role == "menu")
             for x, y, *size in self.screen.popups():
                 if tuple(size) == menu.place[2:]:
@@ -166,6 +168,16 @@ def test_the_menu_does_what_it_says_with_what_is_selected(desk: Desk, picture: P
     assert desk.calls() == [["desktop", "run", "keep", "--", str(desk.task / FILE)]]
     desk.mount.wsfs(*desk.calls()[0])
     assert xattr(desk.task / FILE, "user.wsfs.state") == "kept"
+
+
+@pytest.mark.parametrize("desk", (NEMO, NAUTILUS), ids=lambda kind: str(kind.name), indirect=True)
+def test_a_file_that_has_just_come_shows_that_it_waits(desk: Desk, picture: Picture) -> None:
+    desk.manager.only(desk.task)
+    before = desk.screen.pixels(WAITING)
+    (desk.task / "note.txt").write_text("a")
+    eventually(lambda: desk.screen.pixels(WAITING) > before + EMBLEM, "the emblem")
+    picture(f"{desk.manager.kind.name.lower()}-emblem")
+    (desk.task / "note.txt").unlink()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ ANSWERED = 2.1
 """Seconds until what a person asks for is there: a request that was just begun, the pause, and his own."""
 ALIVE = 1.0
 """Seconds in which every window answers."""
-SCROLLED = 6.0
+SCROLLED = 5.0
 """Seconds for which a person scrolls on."""
 
 

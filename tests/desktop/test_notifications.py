@@ -76,7 +76,7 @@ def test_undo_is_a_button_that_holds_the_files_back(
     mounting: Mounter,
     picture: Callable[[str], Path],
 ) -> None:
-    mount: Mount = mounting(account, options=f"{QUIET},settle=12", env={"DBUS_SESSION_BUS_ADDRESS": bus})
+    mount: Mount = mounting(account, options=f"{QUIET},settle=8", env={"DBUS_SESSION_BUS_ADDRESS": bus})
     task = mount.place / TASK
     run("ls", task)
     ledger = Ledger(account)

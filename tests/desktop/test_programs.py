@@ -21,7 +21,7 @@ from wsfs.emulator.testing import Process, running_process
 from .conftest import require
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-STILL = 3.0
+STILL = 1.5
 """Seconds, several times the settle time, after which everything that was to be sent is."""
 TASK = "Project 001/Task 001-0001"
 
@@ -34,7 +34,7 @@ def service() -> Iterator[Process]:
 
 @pytest.fixture(scope="module")
 def drive(service: Process, mounter: Mounter) -> Mount:
-    mount = mounter(service, options=f"{QUIET},settle=0.7")
+    mount = mounter(service, options=f"{QUIET},settle=0.4")
     run("find", mount.place)
     return mount
 
@@ -119,10 +119,10 @@ def test_vim_saves_a_new_document_twice(drive: Mount, service: Process, task: Pa
     assert len(ledger.posts()) == 1
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     require("soffice")
-    office = Office(tmp_path)
+    office = Office(tmp_path_factory.mktemp("office"))
     yield office
     office.quit()
 
