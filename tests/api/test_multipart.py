@@ -9,9 +9,20 @@ from hypothesis import strategies as st
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartParser
+from trio.testing import MockClock
 
 from wsfs.api.errors import AttachmentUnreadable
-from wsfs.api.multipart import PIECE_SIZE, Attachment, Body, form, multipart, sent_name
+from wsfs.api.multipart import (
+    LARGEST_PIECE,
+    PIECE_SIZE,
+    QUICK,
+    SLOW,
+    Attachment,
+    Body,
+    form,
+    multipart,
+    sent_name,
+)
 
 
 def attachment(path: Path, content: bytes, name: str | None = None) -> Attachment:
@@ -69,7 +80,7 @@ async def test_the_length_is_known_before(tmp_path: Path, size: int) -> None:
     assert (body.started, body.finished) == (False, False)
     pieces = [piece async for piece in body]
     assert sum(map(len, pieces)) == body.length
-    assert max(map(len, pieces)) <= PIECE_SIZE
+    assert max(map(len, pieces)) <= LARGEST_PIECE
     assert (body.started, body.finished) == (True, True)
 
 
@@ -84,14 +95,28 @@ async def test_progress_is_told_with_every_piece(tmp_path: Path) -> None:
 async def test_it_is_told_how_much_of_each_file_has_left(tmp_path: Path) -> None:
     told: list[tuple[str, int]] = []
     files = []
-    for name, size in (("f", 2 * PIECE_SIZE + 1), ("empty", 0), ("g", 3)):
+    for name, size in (("f", 3 * PIECE_SIZE + 1), ("empty", 0), ("g", 3)):
         made = attachment(tmp_path / name, b"x" * size)
         files.append(Attachment(name, made.path, size, lambda done, name=name: told.append((name, done))))  # type: ignore[misc]
     body = multipart({"a": "b"}, files)
     assert told == [("f", 0), ("empty", 0), ("g", 0)]
     told.clear()
     await read(body)
-    assert told == [("f", PIECE_SIZE), ("f", 2 * PIECE_SIZE), ("f", 2 * PIECE_SIZE + 1), ("g", 3)]
+    assert told == [("f", PIECE_SIZE), ("f", 3 * PIECE_SIZE), ("f", 3 * PIECE_SIZE + 1), ("g", 3)]
+
+
+async def test_pieces_grow_while_they_leave_quickly_and_are_small_on_a_slow_line(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    body = multipart({}, [attachment(tmp_path / "f", b"x" * 4 * 1024 * 1024)])
+    await anext(body)  # what stands before the file
+    sizes = []
+    for seconds in (0.0, QUICK / 2, SLOW * 2, QUICK * 2, 0.0):
+        sizes.append(len(await anext(body)) // PIECE_SIZE)
+        mock_clock.jump(seconds)
+    assert sizes == [1, 2, 4, 1, 1]
+    assert len(await anext(body)) == 2 * PIECE_SIZE
+    body.close()
 
 
 async def test_a_file_that_grew_is_sent_as_long_as_it_was(tmp_path: Path) -> None:

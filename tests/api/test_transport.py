@@ -517,7 +517,7 @@ async def test_an_upload_that_moves_may_take_longer_than_the_deadline(
     async def slow(stream: trio.SocketStream) -> None:
         left = 64 * 1024 * 1024
         while left > 0:
-            for _ in range(64):
+            for _ in range(16):
                 left -= len(await stream.receive_some(256 * 1024))
                 if left <= 0:
                     break

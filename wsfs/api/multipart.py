@@ -22,6 +22,12 @@ from wsfs.api.errors import AttachmentUnreadable
 
 READ_SIZE = 1024 * 1024
 PIECE_SIZE = 64 * 1024
+LARGEST_PIECE = 256 * 1024
+"""That a piece has left is known of the whole alone: no larger, or a line at 9 kB/s would be taken for a dead one."""
+QUICK = 0.05
+"""Seconds: after a piece that left faster the next is larger. A third of the processor's work, measured at 300 MB/s."""
+SLOW = 1.0
+"""Seconds: after a piece that took longer the next is small again."""
 
 _STAND_INS: dict[int, int | str] = {
     **{code: 0x2400 + code for code in range(0x20)},
@@ -74,6 +80,8 @@ class Body(httpx.AsyncByteStream):
         self._buffer = memoryview(b"")
         self._current: Attachment | None = None
         self._given = 0
+        self._piece = PIECE_SIZE
+        self._given_at = 0.0
         for part in parts:
             if isinstance(part, Attachment):
                 part.taken(0)
@@ -85,6 +93,7 @@ class Body(httpx.AsyncByteStream):
         self.started = True
         if self._current is not None:  # asked for more, it has taken the piece before
             self._current.taken(self._given)
+            self._adapt()
         while not self._buffer:
             if self._file is None and not self._parts:
                 self.finished = True
@@ -98,9 +107,18 @@ class Body(httpx.AsyncByteStream):
                     self._current, self._given = part, 0
                 self._buffer = memoryview(await trio.to_thread.run_sync(self._read, part))
         self.on_progress()
-        piece, self._buffer = self._buffer[:PIECE_SIZE], self._buffer[PIECE_SIZE:]
+        piece, self._buffer = self._buffer[: self._piece], self._buffer[self._piece :]
         self._given += len(piece)
+        self._given_at = trio.current_time()
         return bytes(piece)
+
+    def _adapt(self) -> None:
+        """Take larger pieces while they leave quickly."""
+        took = trio.current_time() - self._given_at
+        if took < QUICK:
+            self._piece = min(2 * self._piece, LARGEST_PIECE)
+        elif took > SLOW:
+            self._piece = PIECE_SIZE
 
     def _read(self, part: Attachment | None) -> bytes:
         """In a worker thread: open the file if it is a new one, and read on."""
