@@ -202,7 +202,8 @@ class Screen:
                 attributes, place = window.get_attributes(), window.get_geometry()
             except (error.BadWindow, error.BadDrawable):
                 continue
-            if attributes.override_redirect and attributes.map_state == X.IsViewable:
+            shows = attributes.map_state == X.IsViewable and min(place.x, place.y) >= 0 and place.width > 1
+            if attributes.override_redirect and shows:
                 found.append((place.x, place.y, place.width, place.height))
         return found
 
