@@ -15,15 +15,19 @@ from pathlib import Path
 
 import click
 import pytest
+import trio
+import trio.testing
 from packaging.requirements import Requirement
 
 from tests.conftest import leave_out
 from tests.mounted.drives import run
 from tests.mounted.terminal import at_terminal
+from tests.uploads.fakes import World
 from wsfs import __version__, mountinfo
 from wsfs.cli import COMMANDS
 from wsfs.cli import main as group
 from wsfs.config import OPTIONS
+from wsfs.uploads.contents import SMALL
 
 ROOT = Path(__file__).parent.parent
 
@@ -162,6 +166,50 @@ def test_the_libraries_of_the_deb_are_all_that_is_needed_and_no_older() -> None:
     for line in filter(None, wanted.split("\n")):
         requirement = Requirement(line)
         assert requirement.specifier.contains(pinned[requirement.name.lower()]), line
+
+
+async def test_a_purge_takes_all_that_is_the_machine_s_but_what_waits_to_be_sent(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    lib = tmp_path / "var" / "lib" / "wsfs"
+    waiting = {"small": b"in the journal", "large": b"x" * (SMALL + 1), "empty": b""}
+    for account in ("sent", "held", "broken", "known", *waiting):
+        (lib / account).mkdir(parents=True)
+        world = World(lib / account / "spool", mock_clock)
+        async with world.running(sending=False):
+            if account in waiting:
+                await world.write(1, "offer.txt", waiting[account])
+    (lib / "broken" / "spool" / "lost").mkdir()
+    (lib / "broken" / "spool" / "lost" / "12").touch()
+    (lib / "unused").mkdir()
+    for path in ("etc/wsfs/config.toml", "var/cache/wsfs/sent/index", "var/lib/wsfs/logins/sent.json"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    units = tmp_path / "etc" / "systemd" / "system"
+    for unit in ("wsfs@sent.service.d/wsfs.conf", "multi-user.target.wants/wsfs@sent.service"):
+        (units / unit).parent.mkdir(parents=True)
+        (units / unit).touch()
+
+    def script(action: str) -> list[str]:
+        """What it says, every line being about a directory that stays."""
+        postrm = ROOT / "packaging" / "debian" / "postrm"
+        said = run("sh", postrm, action, env={"DPKG_ROOT": str(tmp_path)}).err.splitlines()
+        return sorted(Path(line.split()[1]).name for line in said)
+
+    assert script("remove") == []
+    assert len(list(lib.iterdir())) == 9
+    in_use = World(lib / "held" / "spool", mock_clock)
+    async with in_use.running(sending=False):
+        said = await trio.to_thread.run_sync(script, "purge")
+    assert said == ["broken", "empty", "held", "large", "small"]
+    assert sorted(path.name for path in lib.iterdir()) == said
+    assert (os.listdir(tmp_path / "etc"), os.listdir(tmp_path / "var" / "cache")) == (["systemd"], [])
+    assert [path.name for path in units.iterdir()] == ["multi-user.target.wants"]
+    assert script("purge") == ["broken", "empty", "large", "small"]  # and that of `held` is free by now
+    world = World(lib / "small" / "spool", mock_clock)
+    async with world.running(sending=False):
+        [node] = [node for node in world.spool.nodes.values() if node.name == "offer.txt"]
+        assert world.read(node) == b"in the journal"
 
 
 # Manual pages and completion
