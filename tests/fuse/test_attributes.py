@@ -44,3 +44,12 @@ def test_what_is_missing_for_good_may_be_remembered() -> None:
     with pytest.raises(pyfuse3.FUSEError) as refused:
         missing(lasting=False)
     assert refused.value.errno == errno.ENOENT
+
+
+def test_what_is_written_is_written_in_large_pieces() -> None:
+    """cp goes by it; what reads an attachment's head would fetch as much."""
+    assert entry_attributes(ATTACHMENT).st_blksize == 128 * 1024
+    assert entry_attributes(dataclasses.replace(ATTACHMENT, lasting=False)).st_blksize == 512 * 1024
+    assert (
+        entry_attributes(dataclasses.replace(ATTACHMENT, lasting=False, live=True)).st_blksize == 128 * 1024
+    )

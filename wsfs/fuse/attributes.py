@@ -14,6 +14,9 @@ LASTING = 3600.0
 #: The same for what programs are still changing.
 PENDING = 1.0
 BLOCK_SIZE = 128 * 1024
+WRITTEN_SIZE = 512 * 1024
+"""What a program is to write at a time: cp goes by it. The kernel asks for `security.capability` before each write, so
+that a large file comes in a third faster than by 128 KiB (measured, seconds for 1 GiB: 3.6 at 128 KiB, 2.3 at 512)."""
 
 
 def entry_attributes(attributes: Attributes) -> pyfuse3.EntryAttributes:
@@ -27,7 +30,8 @@ def entry_attributes(attributes: Attributes) -> pyfuse3.EntryAttributes:
     entry.st_gid = attributes.gid
     entry.st_rdev = 0
     entry.st_size = attributes.size
-    entry.st_blksize = BLOCK_SIZE
+    pending = not (attributes.lasting or attributes.live)
+    entry.st_blksize = WRITTEN_SIZE if pending else BLOCK_SIZE
     entry.st_blocks = -(-attributes.size // 512)
     entry.st_atime_ns = attributes.atime_ns
     entry.st_mtime_ns = attributes.mtime_ns
