@@ -147,3 +147,17 @@ def test_any_arguments_are_read_or_refused(arguments: list[str]) -> None:
         assert str(error)
     else:
         assert isinstance(call.source, str)
+
+
+def test_without_a_login_it_says_how_the_machine_gets_one(
+    tmp_path: Path,
+    started: list[Settings],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert fstab.run(["globex", str(tmp_path / "drive")]) == fstab.FAILED
+    said = capsys.readouterr().err
+    assert "`sudo wsfs login globex --system`" in said
+    assert "WSFS_API_KEY" not in said
+    assert started == []

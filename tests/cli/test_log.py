@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +70,26 @@ def test_the_file_of_a_drive_that_is_gone(
     assert wsfs("log", "acme").stdout == "it fell\n"
     assert "nothing is mounted" in wsfs("log").stderr
     assert "neither a drive nor an account" in wsfs("log", "/no such/place").stderr
+
+
+def test_root_sees_the_log_of_the_machine_s_drive_where_it_is_the_newer(
+    wsfs: Run, tmp_path: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setattr(sys.modules["wsfs.config.resolve"], "SYSTEM_DATA", tmp_path / "machine")
+    own, machine = (tmp_path / place / "acme.worksection.com" for place in ("share/wsfs", "machine"))
+    for number, place in enumerate((own, machine)):
+        place.mkdir(parents=True)
+        (place / "wsfs.log").write_text(f"{number}\n")
+        os.utime(place / "wsfs.log", (number, number))
+    assert wsfs("log", "acme").stdout == "0\n"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert wsfs("log", "acme").stdout == "1\n"
+    os.utime(own / "wsfs.log", (2, 2))
+    assert wsfs("log", "acme").stdout == "0\n"
+    (own / "wsfs.log").unlink()
+    assert wsfs("log", "acme").stdout == "1\n"
 
 
 def test_which_of_several(wsfs: Run, add_drive: Callable[[str], FakeDrive]) -> None:

@@ -99,8 +99,8 @@ def _without_extra(missing: str) -> click.Command:
 
     def refuse() -> None:
         raise UserError(
-            f"the emulator needs the package {missing}, which isn't here; install wsfs with its extra for the "
-            "demo: pip install 'wsfs[demo]'"
+            f"the emulator needs the package {missing}, which isn't here; install wsfs anew with its extra for the "
+            f"demo: pipx install --force './wsfs-{__version__}-py3-none-any.whl[demo]'"
         )
 
     return click.Command(

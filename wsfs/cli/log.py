@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -82,15 +83,25 @@ def _where(place: str | None) -> dict[str, str]:
         mount = mountinfo.find(found.mountpoint)
         account = mount.source if mount is not None else ""
     try:
-        written = gather(account)
-        path = daemon.log_path((written.defaults() | written.fields())["data_dir"])
+        paths = [_file(account)]
+        if os.geteuid() == 0:
+            paths.append(_file(account, system=True))
     except ConfigError as error:
         raise UserError(f"{place or 'this drive'} is neither a drive nor an account ({error})") from error
-    if not path.exists():
+    there = [path for path in paths if path.exists()]
+    if not there:
+        told = " or ".join(map(str, dict.fromkeys(paths)))
         raise UserError(
-            f"there is no log at {path}; one that systemd started writes to the journal: `journalctl --user -t wsfs`"
+            f"there is no log at {told}; one that systemd started writes to the journal: "
+            f"`journalctl {'' if len(paths) > 1 else '--user '}-t wsfs`"
         )
-    return {"to": "file", "path": str(path)}
+    return {"to": "file", "path": str(max(there, key=lambda path: path.stat().st_mtime_ns))}
+
+
+def _file(account: str, *, system: bool = False) -> Path:
+    """The log's file of an account's drive, the user's own or the machine's. Raises ConfigError."""
+    written = gather(account, system=system)
+    return daemon.log_path((written.defaults() | written.fields())["data_dir"])
 
 
 def _found(place: str | None) -> control.LiveMount | None:

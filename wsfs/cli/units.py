@@ -123,7 +123,9 @@ class Manager:
         if done.returncode != 0:
             words = " ".join(done.stderr.split())
             raise UserError(
-                f"{'systemd' if self.system else 'your systemd'} doesn't answer ({words}); log in anew"
+                f"systemd doesn't answer ({words}); where it didn't boot the machine, use fstab or `wsfs mount`"
+                if self.system
+                else f"your systemd doesn't answer ({words}); log in anew"
             )
 
     def run(self, *arguments: str) -> None:

@@ -62,12 +62,17 @@ def word(name: str, value: Value) -> str:
     return text
 
 
-def asked(host: str, ask: Callable[[str], str] | None) -> Credentials:
+def asked(host: str, ask: Callable[[str], str] | None, *, account: str, system: bool) -> Credentials:
     """What the user types, told by its form; ConfigError where nobody can be asked."""
+    if ask is None and system:
+        raise ConfigError(
+            f"the drives of this machine have no login for {host}; log in with `sudo wsfs login {account} --system`"
+        )
     if ask is None:
         raise ConfigError(
-            f"no login for {host} is known and there is no terminal to ask for one; log in with `wsfs login`, set "
-            "WSFS_API_KEY or WSFS_ACCESS_TOKEN, or write api_key into the configuration file"
+            f"no login for {host} is known and there is no terminal to ask for one; log in with "
+            f"`wsfs login {account}`, set WSFS_API_KEY or WSFS_ACCESS_TOKEN, or write api_key into the configuration "
+            "file"
         )
     text = ask(f"API key or access token for {host}").strip()
     is_key = re.fullmatch(r"[0-9a-fA-F]{32}", text) is not None

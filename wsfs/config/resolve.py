@@ -152,7 +152,7 @@ def resolve(
         credentials = (
             login.credentials
             if login is not None
-            else from_files(written.tables, warn) or asked(written.host, ask)
+            else from_files(written.tables, warn) or asked(written.host, ask, account=account, system=system)
         )
     return Settings(
         account=account,
