@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from wsfs.cli.flushing import shown
+from wsfs.cli.output import answers
 from wsfs.config import config_files, known_accounts, vault_of
 
 
@@ -45,7 +45,7 @@ def accounts(as_json: bool, system: bool) -> None:
             Text(shown(one["kept_in"] or "–")),
             Text(_ends(one["ends"])),
         )
-    Console(highlight=False).print(table)
+    answers().print(table)
 
 
 def _found(system: bool) -> list[dict[str, Any]]:

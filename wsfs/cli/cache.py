@@ -15,6 +15,7 @@ from rich.text import Text
 from wsfs import control
 from wsfs.cli import places
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.output import answers
 from wsfs.cli.paths import PATH
 from wsfs.cli.status import size
 
@@ -51,7 +52,7 @@ def cache(words: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found[0] if rest else found, indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = answers()
     for state in found:
         show(console, state)
 

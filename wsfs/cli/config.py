@@ -17,6 +17,7 @@ from rich.text import Text
 from wsfs.cli import known
 from wsfs.cli.errors import say
 from wsfs.cli.flushing import shown
+from wsfs.cli.output import answers
 from wsfs.cli.status import size
 from wsfs.config import (
     ConfigError,
@@ -66,7 +67,7 @@ def config(account: str | None, mount_options: tuple[str, ...], system: bool, as
         said = {"files": files, "accounts": told, "problems": wrong}
         click.echo(json.dumps(said, indent=2, ensure_ascii=False))
     else:
-        console = Console(highlight=False)
+        console = answers()
         for file in files:
             console.print(Text(f"{file['path']}{'' if file['there'] else ' (not there)'}", style="dim"))
         for one in told:

@@ -20,6 +20,7 @@ from wsfs import control, leftovers, mountinfo
 from wsfs.cli import known
 from wsfs.cli.errors import say
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.output import answers
 from wsfs.cli.paths import PATH
 from wsfs.cli.status import gather as statuses
 from wsfs.config import ConfigError, Settings, Written, gather, problems, resolve, vault_of
@@ -67,7 +68,7 @@ def doctor(place: str | None, offline: bool, as_json: bool) -> None:
     wsfs doctor acme --offline
     """
     states = statuses(control.live_mounts())
-    console = Console(highlight=False)
+    console = answers()
     told: list[tuple[str, Finding]] = []
     about = ""
     for where, finding in examine(place, states, offline=offline, announce=say):

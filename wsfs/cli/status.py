@@ -20,6 +20,7 @@ from rich.text import Text
 
 from wsfs import control
 from wsfs.cli import places, preflight
+from wsfs.cli.output import answers
 from wsfs.cli.paths import PATH
 from wsfs.cli.status_view import not_mounted, view
 from wsfs.cli.words import size
@@ -59,7 +60,7 @@ def status(mountpoint: str | None, as_json: bool, watch: bool) -> None:
             return gather([places.lying_in(mountpoint)[0]])
         return gather([*control.live_mounts(), *places.finishing()])
 
-    console = Console(highlight=False)
+    console = answers()
     alone = mountpoint is not None
     try:
         if not watch:

@@ -16,6 +16,7 @@ from wsfs import control
 from wsfs.cli import pending, places, saving
 from wsfs.cli.errors import UserError, say
 from wsfs.cli.flushing import count, shown
+from wsfs.cli.output import answers
 from wsfs.cli.paths import PATH
 from wsfs.cli.pending import FLYING, HELD_BACK, Choice, Pending
 from wsfs.cli.words import size
@@ -75,7 +76,7 @@ def list_(mountpoint: str | None, data_dir: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(told if mountpoint is None else told[0], indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = answers()
     for found in lists:
         show(console, found)
 
@@ -267,7 +268,7 @@ def _chunks(inodes: Sequence[int]) -> list[Sequence[int]]:
 
 def _confirm(doomed: Sequence[dict[str, Any]]) -> None:
     """Show what will be gone, and ask; Abort where the answer is no."""
-    Console(highlight=False).print(_table(doomed))
+    answers().print(_table(doomed))
     files = [file for file in doomed if not file.get("directory")]
     total = size(sum(int(file.get("size") or 0) for file in files))
     click.confirm(
