@@ -149,6 +149,25 @@ async def test_an_api_key_is_typed_unseen_and_tried(desk: Desk) -> None:
     assert desk.emulator.count(result="ok") == 1
 
 
+async def test_a_script_hands_over_the_api_key_as_a_line(desk: Desk) -> None:
+    command = [sys.executable, "-m", "wsfs", "login", desk.emulator.url, "--api-key"]
+
+    async def handed(text: str) -> tuple[int, str, str]:
+        done = await trio.run_process(
+            command, stdin=text.encode(), env=desk.env, capture_stdout=True, capture_stderr=True, check=False
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    code, out, err = await handed("")
+    assert (code, out) == (1, "")
+    assert (
+        err == "wsfs: there is no terminal to ask for the API key at; give it as a line of standard input\n"
+    )
+    code, out, err = await handed(f"{desk.emulator.api_key}\n")
+    assert (code, err) == (0, "")
+    assert "Logged in" in out and desk.emulator.api_key not in out
+
+
 def typed(command: list[str], env: dict[str, str], text: str) -> tuple[int, str]:
     """Run a command at a terminal of its own and type a line when it asks; its exit code and what is seen."""
     ours, theirs = os.openpty()

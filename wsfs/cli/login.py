@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -82,7 +83,10 @@ def _with_key(settings: LoginSettings) -> Login:
     if settings.base_url is None:
         raise UserError("which account? `wsfs login ACCOUNT --api-key`")
     host = urlsplit(settings.base_url).netloc
-    text = str(click.prompt(f"API key for {host}", hide_input=True, err=True)).strip()
+    if sys.stdin.isatty():
+        text = str(click.prompt(f"API key for {host}", hide_input=True, err=True)).strip()
+    elif not (text := sys.stdin.readline().strip()):  # a script hands it over
+        raise UserError("there is no terminal to ask for the API key at; give it as a line of standard input")
     credentials = secret("api_key", Value(text, "typed"))
     assert isinstance(credentials, AdminKey)
     _check(settings.base_url, credentials)

@@ -161,7 +161,7 @@ def check_python(
             wrong.append(f"{name} {found} is older than {least}")
     if wrong:
         yield bad(
-            check, ", ".join(wrong), "install wsfs anew, which brings them: `pip install --upgrade wsfs`"
+            check, ", ".join(wrong), "install wsfs anew, which brings them: docs/installing.md says how"
         )
     else:
         yield good(check, f"Python {platform.python_version()} and what wsfs needs of it")
@@ -174,8 +174,8 @@ def check_binding(run: Run = output, python: str = sys.executable) -> Finding:
         return bad(
             check,
             "it can't be loaded: libfuse3 is missing, or is another than it was built for",
-            "install libfuse with `sudo apt install fuse3 libfuse3-3`, or pyfuse3 anew with `pip install "
-            "--force-reinstall --no-cache-dir pyfuse3`",
+            "install libfuse with `sudo apt install fuse3 libfuse3-3`; or, with pipx, pyfuse3 anew with "
+            "`pipx runpip wsfs install --force-reinstall --no-cache-dir pyfuse3`",
         )
     return good(check, "it can be loaded")
 
