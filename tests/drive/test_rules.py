@@ -21,6 +21,20 @@ def report(account: Account) -> Task:
     return next(iter(account.projects.values())).tasks[0]
 
 
+@promise("A copy under way, `NAME.part`, can't be made beside an attachment NAME, which it couldn't replace.")
+async def test_a_copy_that_could_not_take_its_place_is_not_begun(emulator: Emulator, tmp_path: Path) -> None:
+    async with mounted(emulator, tmp_path / "1") as desk:
+        await desk.names(REPORT)
+        with pytest.raises(errors.Denied, match="save under another name"):
+            await desk.create(f"{REPORT}/old.txt.part")
+        for name in ("new.txt", "new.txt.part", "other.part"):
+            await desk.write(f"{REPORT}/{name}")
+    async with mounted(emulator, tmp_path / "2", Setup(versions=True)) as desk:
+        await desk.names(REPORT)
+        await desk.write(f"{REPORT}/old.txt.part")
+        await desk.rename(f"{REPORT}/old.txt.part", f"{REPORT}/old.txt")
+
+
 @promise(
     "With `drop=no` files can't be put onto a project, and with `mkdir=no` no directory can be made in one."
 )

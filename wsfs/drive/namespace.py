@@ -69,12 +69,13 @@ class Namespace(Writing):
     ) -> tuple[File, FileHandle]:
         """Make a file and open it.
 
-        Raises ReadOnly, NotPermitted, NameExists, NameTooLong, BadName, and what the spool raises.
+        Raises ReadOnly, NotPermitted, Denied, NameExists, NameTooLong, BadName, and what the spool raises.
         """
         await self.versions.quiet((parent, name))
         directory = self._rules.directory(parent)
         title = self._rules.title(directory, name)
         self._rules.check_file(directory, name)
+        self._rules.check_partial(directory, name)
         group = self._handed_down(directory)
         spooled = await self._spool.create(
             *(parent, title, mode & 0o7777, caller.uid, caller.gid if group is None else group)

@@ -79,6 +79,22 @@ class Rules:
                 f"{directory.path()}: files can be put into projects and tasks only, not here"
             )
 
+    def check_partial(self, directory: Directory, name: str) -> None:
+        """Whether a copy under way, NAME.part, could take the place of NAME when it is whole. Raises Denied.
+
+        KDE says nothing when it then can't (KIO 5.103, file_unix.cpp, copy: it logs that), and would leave a person
+        with what is never uploaded; what it can't begin, it tells.
+        """
+        whole = directory.names.get(name.removesuffix(".part")) if name.endswith(".part") else None
+        if (
+            isinstance(whole, File)
+            and whole.kind is not Kind.LOCAL_FILE
+            and not self._drive.writable.seconds(whole)
+        ):
+            raise errors.Denied(
+                f"{whole.path()} is an attachment: Worksection can't replace one; save under another name"
+            )
+
     def check_directory(self, directory: Directory, name: str, moved: Directory | None = None) -> None:
         """Whether a directory may be made in `directory`, or `moved` there with what it holds. Raises NotPermitted."""
         if is_refused_directory(name):
