@@ -65,6 +65,16 @@ class Dolphin:
     def select(self, name: str, directory: str) -> None:
         self.screen.click(*self.name_of(name, directory))
 
+    def copy_in(self, file: Path) -> Window:
+        """Drag a file from a window of its directory, which is returned, into the first one."""
+        source = self.open(file.parent, SECOND)
+        self.screen.drag(self.name_of(file.name, file.parent.name), EMPTY)
+        # It asks what to do in a menu, where the file is let go: "Move Here", "Copy Here", "Link Here" and "Cancel".
+        x, y, width, height = eventually(self.screen.popups, "a menu")[0]
+        time.sleep(PAUSE)
+        self.screen.click(x + width // 3, y + round(0.36 * height))
+        return source
+
     def enter(self, name: str, directory: str) -> None:
         self.select(name, directory)
         self.screen.keys("Return")
@@ -130,12 +140,8 @@ def test_what_a_person_does_in_dolphin(
     note.parent.mkdir()
     note.write_text("dropped by Dolphin")
     ledger = Ledger(service)
-    source = dolphin.open(note.parent, SECOND)
-    screen.drag(dolphin.name_of("note.txt", note.parent.name), EMPTY)
-    # It asks what to do in a menu, where the file is let go: "Move Here", "Copy Here", "Link Here" and "Cancel".
-    x, y, width, height = eventually(screen.popups, "a menu")[0]
+    source = dolphin.copy_in(note)
     picture("dolphin-drop")
-    screen.click(x + width // 3, y + round(0.36 * height))
     eventually((task / "note.txt").exists, "the file is in the directory")
     screen.close_window(source)
     eventually(lambda: len(dolphin.windows()) == 1, "the window closed")
@@ -157,6 +163,26 @@ def test_what_a_person_does_in_dolphin(
     screen.write("Prints")
     screen.keys("Return")
     eventually((task / "Prints").is_dir, "the folder is made")
+
+    # An attachment is not replaced, and a person is told so.
+    other = note.parent.with_name("Another") / ATTACHMENT
+    other.parent.mkdir()
+    other.write_text("another one")
+    source = dolphin.copy_in(other)
+    question = screen.window("File Already Exists", program="dolphin")
+    time.sleep(PAUSE)
+    screen.click(*screen.find("dolphin", lambda one: one.words == "Overwrite", "the button Overwrite").middle)
+    eventually(lambda: question not in screen.windows(), "the question is answered")
+    screen.window("Information", program="dolphin")
+    picture("dolphin-replace")
+    dolphin.find("Access denied.\nCould not write to", "Information", "label")
+    assert sorted(path.name for path in task.iterdir()) == sorted([ATTACHMENT, "note.txt", "Prints"])
+    screen.click(
+        *screen.find("dolphin", lambda one: one.words == "Cancel", "Cancel", window="Information").middle
+    )
+    screen.close_window(source)
+    eventually(lambda: len(dolphin.windows()) == 1, "the messages are closed")
+    screen.bring(window)
 
     # An attachment is not deleted, and a person is told so.
     before = service.files()
