@@ -71,6 +71,17 @@ async def test_retry_passes_over_what_is_not_held_back(desk: Desk) -> None:
     assert await commands(desk).retry([inode, 12345]) == {"files": 0, "left": []}
 
 
+async def test_a_flush_of_a_read_only_drive_waits_for_nothing(emulator: Emulator, tmp_path: Path) -> None:
+    """Its sender doesn't run."""
+
+    async def nobody(drained: object) -> None:
+        raise AssertionError
+
+    async with mounted(emulator, tmp_path, Setup(read_only=True)) as desk:
+        desk.sender.flush = nobody  # type: ignore[method-assign, assignment]
+        assert await commands(desk).flush(None, nobody) == {"sent": 0, "left": []}
+
+
 async def test_a_read_only_drive_says_that_it_sends_nothing(emulator: Emulator, tmp_path: Path) -> None:
     async with mounted(emulator, tmp_path, Setup(read_only=True)) as desk:
         with pytest.raises(ControlError, match="read-only"):

@@ -133,6 +133,8 @@ class UploadCommands:
                 if latest:
                     await progress(dict(latest))
 
+        if self._drive.ownership.read_only:  # whose sender doesn't run, and would be waited for without end
+            return {"sent": 0, "left": self._kept_back(scope, set())}
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell)
             flushed = await self._sender.flush(scope, note, named=named)
