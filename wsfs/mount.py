@@ -56,6 +56,7 @@ from wsfs.drive.titles import Titles
 from wsfs.drive.versions import Versions
 from wsfs.drive.writable import WritePolicy
 from wsfs.finishing import End, drain
+from wsfs.fuse import connection
 from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
@@ -403,7 +404,7 @@ async def _until_unmounted(
     ready: Callable[[], None],
 ) -> None:
     """Give the kernel the mount and serve it, until it is unmounted or `stop` is set."""
-    mountpoint = str(settings.mountpoint)
+    mountpoint, device = str(settings.mountpoint), 0
     try:
         pyfuse3.init(operations, mountpoint, _fuse_options(settings))
     except RuntimeError as error:
@@ -439,7 +440,7 @@ async def _until_unmounted(
             ready()
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(pyfuse3.close)
+            await trio.to_thread.run_sync(connection.close, device, notifier.in_kernel, pyfuse3.close)
         log.info("%s is unmounted", mountpoint)
 
 

@@ -60,6 +60,40 @@ def test_a_signal_while_a_program_is_in_the_drive_unmounts_all_the_same(
         program.kill()
 
 
+def telling_the_kernel(pid: int) -> bool:
+    """Whether a thread of the process is in the kernel, to tell it of a name, and waits there."""
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return any("(_invalidate" in stat and stat.rpartition(") ")[2][0] == "D" for stat in stats)
+
+
+@pytest.mark.parametrize("way", ["a signal", "umount"])
+def test_an_end_while_a_program_and_the_kernel_wait_for_each_other_is_an_end(
+    way: str, mounting: Mounter, small_service: Process
+) -> None:
+    """A program makes a file and holds its directory's lock until it is answered; a thread tells the kernel of another
+    name in that directory, waits for the lock, and keeps the connection open that nobody answers at any more."""
+    mount = mounting(small_service, options="crawl=no,poll=1", program=Path(__file__).parent / "holding.py")
+    task = mount.place / TASK
+    run("ls", task)
+    held = task / "held.txt"
+    with subprocess.Popen(["touch", held], stderr=subprocess.PIPE, text=True) as program:
+        files = [{"name": "from a colleague.txt", "text": "hello"}]
+        small_service.act("add_comment", task=node_id(task), text="see", files=files)
+        eventually(lambda: telling_the_kernel(mount.process.pid), "a thread in the kernel")
+        assert program.poll() is None
+        if way == "umount":
+            mount.wsfs("umount", "--now", mount.place)
+            assert mount.process.wait(20) == 0
+        else:
+            begun = time.monotonic()
+            assert mount.stop() == 0
+            assert time.monotonic() - begun < 10
+        assert program.wait(10) == 1
+        assert program.stderr is not None
+        assert "held.txt" in program.stderr.read()
+    assert not mount.mounted
+
+
 def test_what_is_being_sent_at_the_end_is_sent_once(mounting: Mounter, small_service: Process) -> None:
     mount = mounting(small_service, options=f"{QUIET},settle=0.1")
     small_service.arm("delay:1:post_comment")

@@ -72,6 +72,10 @@ class Notifier:
                     del self._waiting[directory]
             self._news.set()
 
+    def in_kernel(self) -> bool:
+        """Whether a thread is telling the kernel something; one that `run` left behind too. In any thread."""
+        return self._limiter.borrowed_tokens > 0
+
     async def run(self) -> None:
         """Hand changes over until cancelled; a thread that hangs in the kernel is left behind then."""
         async with trio.open_nursery() as nursery:
