@@ -434,3 +434,27 @@ async def test_a_colleagues_twin_is_not_taken_for_what_the_service_left_out(
         assert await desk.read(f"{REPORT}/b.txt") == b"ours b"
     contents = [file.content.read(0, file.size) for comment in task.comments for file in comment.files]
     assert sorted(contents) == [b"ours a", b"ours b", b"theirs"]
+
+
+@promise(
+    "While a file is uploaded and afterwards, every listing shows it once: never twice, never not at all."
+)
+async def test_what_is_sent_while_a_file_stays_open_stays_listed_when_that_is_closed(desk: Desk) -> None:
+    """The listing that told the ids of the first is older than the second (the 893rd round of a torture)."""
+    await desk.names(REPORT)
+    await desk.write(f"{REPORT}/first.txt", b"first")
+    first = await desk.node(f"{REPORT}/first.txt")
+    desk.emulator.faults.arm("delay", action="post_comment", value=0.3, count=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.flush)
+        await eventually(lambda: desk.spool.nodes[first.inode].state is State.SENDING)
+        handle = desk.drive.open(first.inode, ME, write=True)
+        await eventually(lambda: desk.spool.nodes[first.inode].remote_id is not None)
+        nursery.cancel_scope.cancel()
+    await desk.write(f"{REPORT}/second.txt", b"second")
+    await desk.flush()
+    assert [one.name for one in desk.spool.nodes.values()] == ["first.txt"]
+    await desk.drive.release(handle)
+    await eventually(lambda: not desk.spool.nodes)
+    assert {"first.txt", "second.txt"} <= set(await desk.names(REPORT))
+    assert await desk.read(f"{REPORT}/second.txt") == b"second"

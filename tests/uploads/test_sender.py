@@ -972,6 +972,8 @@ async def test_a_handle_that_never_writes_only_delays_the_handing_over(
         await world.wait(1)
         assert not world.spool.nodes
         assert len(world.service.posts) == 2
+        ids = {file.id for file in world.service.files["task", TASK_ID]}
+        assert world.drive.known[TASK_ID] == ids, "what came meanwhile isn't taken back by an older listing"
 
 
 async def test_writing_after_it_was_sent_while_it_is_open(world: World, mock_clock: MockClock) -> None:

@@ -32,7 +32,11 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass
 class Handover:
-    """A batch that the service has taken, on its way to the drive; what only this run knows of it."""
+    """A batch that the service has taken, on its way to the drive; what only this run knows of it.
+
+    `listing` is the whole listing in which its ids were found, for the drive to learn at once and never later: what was
+    sent, or came, meanwhile isn't in it. `found` are those of its files alone.
+    """
 
     listing: list[File] | None = None
     found: list[File] = dataclasses.field(default_factory=list)
@@ -69,6 +73,9 @@ class Handovers:
             await self._learn(record, handover)
             await self._give(record, handover)
         finally:
+            left = {node.remote_id for node in self._sent(record)}
+            known = (*handover.found, *(handover.listing or ()))
+            handover.found, handover.listing = [file for file in known if file.id in left], None
             if record.id not in self._spool.batches:
                 self.known.pop(record.id, None)
 
