@@ -335,23 +335,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/torture uploads", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--keep", action="store_true", help="leave what it worked on, to look into")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave what it worked on, also where nothing is wrong"
+    )
     chosen = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if chosen.seed is None else chosen.seed
     scratch = Path(tempfile.mkdtemp(prefix="wsfs-torture-"))
     print(f"seed {seed}", flush=True)
+    keep = True  # also what an exception ended
     with running_process("--scale", "2,3,1") as service:
         try:
             report = Torture(service, scratch, seed, lambda line: print(line, flush=True)).run(chosen.rounds)
+            keep = chosen.keep or bool(report.wrong)
         finally:
-            if chosen.keep:
+            if keep:
                 kept = {"requests": service.requests(), "files": service.files()}
                 (scratch / "service.json").write_text(json.dumps(kept, indent=1))
                 print(f"kept: {scratch}")
     for sentence in report.wrong:
         print(sentence)
     print(f"errors that programs saw: {dict(report.errors)}")
-    if not chosen.keep:
+    if not keep:
         shutil.rmtree(scratch)
     raise SystemExit(1 if report.wrong else 0)
 

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from tests.conftest import ExpectedWarnings
 from wsfs.api import errors as api
-from wsfs.uploads.draining import Drained
+from wsfs.uploads.draining import Drained, Flushed
 from wsfs.uploads.handles import SpoolHandle
 from wsfs.uploads.hooks import ProjectDestination, TaskDestination
 from wsfs.uploads.nodes import Spooled
@@ -446,21 +446,25 @@ async def test_a_flush_leaves_what_is_open_and_says_so(world: World, mock_clock:
         assert world.service.names() == ["a"]
 
 
+async def _closed_without_a_release(world: World) -> tuple[Spooled, SpoolHandle, list[Flushed]]:
+    node = await world.spool.create(TASK, "a", 0o644, 1000, 1000)
+    handle = world.spool.open(node.inode, write=True)
+    await world.spool.write(handle, 0, b"content")
+    await world.spool.flush(handle)
+    return node, handle, []
+
+
+async def _note_flush(world: World, ended: list[Flushed]) -> None:
+    ended.append(await world.sender.flush(None))
+
+
 async def test_a_flush_waits_for_what_was_closed_and_whose_release_is_on_its_way(
     world: World, mock_clock: MockClock
 ) -> None:
     async with world.running():
-        node = await world.spool.create(TASK, "a", 0o644, 1000, 1000)
-        handle = world.spool.open(node.inode, write=True)
-        await world.spool.write(handle, 0, b"content")
-        await world.spool.flush(handle)
-        ended = []
-
-        async def flush() -> None:
-            ended.append(await world.sender.flush(None))
-
+        _, handle, ended = await _closed_without_a_release(world)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(flush)
+            nursery.start_soon(_note_flush, world, ended)
             await world.wait(0.5)
             assert not ended
             await world.spool.release(handle)
@@ -473,17 +477,9 @@ async def test_a_flush_gives_up_on_what_some_descriptor_still_has_open(
     world: World, mock_clock: MockClock
 ) -> None:
     async with world.running():
-        node = await world.spool.create(TASK, "a", 0o644, 1000, 1000)
-        handle = world.spool.open(node.inode, write=True)
-        await world.spool.write(handle, 0, b"content")
-        await world.spool.flush(handle)
-        ended = []
-
-        async def flush() -> None:
-            ended.append(await world.sender.flush(None))
-
+        node, handle, ended = await _closed_without_a_release(world)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(flush)
+            nursery.start_soon(_note_flush, world, ended)
             await world.wait(CLOSE_HOLDS + 1)
             assert [flushed.held for flushed in ended] == [{node.inode: "it is open for writing"}]
             assert not node.forced, "it settles once it is closed"

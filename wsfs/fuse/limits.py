@@ -16,19 +16,20 @@ import logging
 import os
 from pathlib import Path
 
+from wsfs.fuse.connection import CONNECTIONS
+
 log = logging.getLogger(__name__)
 
 MAX_TASKS = 1000
 MAX_BACKGROUND = 500
 READ_AHEAD = 1024
 """KiB: as much as one READ may ask for."""
-_CONNECTIONS = Path("/sys/fs/fuse/connections")
 _BACKING = Path("/sys/class/bdi")
 _ADMIN_LIMIT = Path("/sys/module/fuse/parameters/max_user_bgreq")
 
 
 def raise_background_limit(
-    device: int, *, connections: Path = _CONNECTIONS, limit: Path = _ADMIN_LIMIT
+    device: int, *, connections: Path = CONNECTIONS, limit: Path = _ADMIN_LIMIT
 ) -> None:
     """Let more of the mount's requests be under way; `device` is the st_dev of its root.
 
