@@ -134,8 +134,7 @@ class Desk:
 
     async def names(self, path: str = "/") -> list[str]:
         handle = await self.drive.open_directory((await self.node(path)).inode, ME)
-        found = [self.drive.entry(handle, index) for index in range(len(handle.names))]
-        return sorted(entry[0] for entry in found if entry is not None)
+        return sorted(name for _, name, _ in self.drive.entries(handle, 0))
 
     async def stat(self, path: str) -> Attributes:
         return self.drive.get_attributes((await self.node(path)).inode)

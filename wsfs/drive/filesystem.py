@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 MAX_NAME_BYTES = 255
 _SPOOLED = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
+_CONTROL = frozenset({Kind.CONTROL_FILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +160,14 @@ class Drive:
 
     def attributes(self, node: Node) -> Attributes:
         """What stat says of `node`; costs nothing."""
-        if node.kind in _SPOOLED:
+        kind = node.kind
+        if kind in _SPOOLED:
             spooled = self.spool.get(node.inode)
             if spooled is None:
                 # It was deleted and is still open; what is left is what its handle says.
                 return remote_attributes(node, self.ownership)
             return spooled_attributes(node, spooled)
-        if node.kind is Kind.CONTROL_FILE:
+        if kind in _CONTROL:
             return control_attributes(node, self.ownership, len(self._controls[node.name]()))
         writable = self.writable.seconds(node) if isinstance(node, File) else 0.0
         return remote_attributes(node, self.ownership, writable)
@@ -269,11 +271,17 @@ class Drive:
         """Let a listing that begins, or begins anew, be of what is in the directory by now: rewinddir(3)."""
         handle.names = list(handle.node.names.items())
 
-    def entry(self, handle: DirectoryHandle, index: int) -> tuple[str, Node] | None:
-        """The name at `index` of the listing and what it means by now; None where it is gone."""
-        name, _ = handle.names[index]
-        node = handle.node.names.get(name)
-        return None if node is None else (name, node)
+    def entries(self, handle: DirectoryHandle, first: int) -> Iterator[tuple[int, str, Node]]:
+        """The names of the listing from index `first` on, each with its index and what it means by now.
+
+        One that is gone is left out. To be gone through without waiting in between.
+        """
+        names, now = handle.names, handle.node.names
+        for index in range(first, len(names)):
+            name = names[index][0]
+            node = now.get(name)
+            if node is not None:
+                yield index, name, node
 
     def _whole(self, directory: Directory) -> bool:
         """Whether everything that belongs into `directory` is known."""

@@ -28,10 +28,10 @@ class WritePolicy:
 
     def seconds(self, node: File) -> float:
         """For how many seconds from now the attachment may be written to: 0 for not at all, inf for ever."""
+        if not self.versions and not self._spool.recent:
+            return 0.0  # first, as it is so for nearly every file of nearly every listing
         directory = node.parent
         if node.kind is not Kind.ATTACHMENT or directory is None:
-            return 0.0
-        if not self.versions and not self._spool.recent:
             return 0.0
         directory.name_members()
         name = safe_name(node.title, is_directory=False)

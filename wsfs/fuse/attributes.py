@@ -21,27 +21,29 @@ that a large file comes in a third faster than by 128 KiB (measured, seconds for
 
 def entry_attributes(attributes: Attributes) -> pyfuse3.EntryAttributes:
     """`attributes` for a reply to lookup, getattr, create and readdir."""
-    entry = pyfuse3.EntryAttributes()
+    entry = pyfuse3.EntryAttributes()  # of one link and generation 0, until said otherwise
     entry.st_ino = attributes.inode
-    entry.generation = 0
     entry.st_mode = attributes.mode
-    entry.st_nlink = 1
     entry.st_uid = attributes.uid
     entry.st_gid = attributes.gid
-    entry.st_rdev = 0
-    entry.st_size = attributes.size
-    pending = not (attributes.lasting or attributes.live)
-    entry.st_blksize = WRITTEN_SIZE if pending else BLOCK_SIZE
-    entry.st_blocks = -(-attributes.size // 512)
+    entry.st_size = size = attributes.size
+    entry.st_blocks = (size + 511) // 512
     entry.st_atime_ns = attributes.atime_ns
     entry.st_mtime_ns = attributes.mtime_ns
     entry.st_ctime_ns = attributes.ctime_ns
-    if attributes.live:
-        entry.attr_timeout = 0
+    if attributes.lasting:
+        entry.st_blksize = BLOCK_SIZE
         entry.entry_timeout = LASTING
+        seconds = attributes.seconds
+        entry.attr_timeout = seconds if seconds < LASTING else LASTING
+    elif attributes.live:
+        entry.st_blksize = BLOCK_SIZE
+        entry.entry_timeout = LASTING
+        entry.attr_timeout = 0
     else:
-        entry.entry_timeout = LASTING if attributes.lasting else PENDING
-        entry.attr_timeout = min(entry.entry_timeout, attributes.seconds)
+        entry.st_blksize = WRITTEN_SIZE
+        entry.entry_timeout = PENDING
+        entry.attr_timeout = min(PENDING, attributes.seconds)
     return entry
 
 

@@ -223,15 +223,12 @@ class Operations(pyfuse3.Operations):
                     token, dots, bare_directory(place.inode), index + 1
                 ):
                     return
-        for index in range(max(start_id - 2, 0), len(handle.names)):
-            found = self._drive.entry(handle, index)
-            if found is None:
-                continue
-            name, node = found
-            attributes = entry_attributes(self._drive.attributes(node))
-            if not pyfuse3.readdir_reply(token, os.fsencode(name), attributes, index + 3):
+        attributes, shown, reply = self._drive.attributes, self._drive.publisher.shown, pyfuse3.readdir_reply
+        for index, name, node in self._drive.entries(handle, max(start_id - 2, 0)):
+            entry = entry_attributes(attributes(node))
+            if not reply(token, os.fsencode(name), entry, index + 3):
                 return
-            self._drive.publisher.shown(node.inode)
+            shown(node.inode)
 
     @guarded
     async def releasedir(self, fh: int) -> None:
