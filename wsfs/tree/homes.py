@@ -34,4 +34,5 @@ class Homes:
 
     def at(self, home: int) -> list[Node]:
         """The nodes that belong to the directory at inode `home`."""
-        return list(self._nodes.get(home, {}).values())
+        nodes = self._nodes.get(home)
+        return [] if nodes is None else list(nodes.values())

@@ -14,6 +14,8 @@ from wsfs.tree.homes import Homes
 from wsfs.tree.inodes import ROOT_INODE, Kind
 from wsfs.tree.nodes import CONTROL_NAME, Directory, Node
 
+_OF_THE_SERVICE = frozenset({Kind.PROJECT, Kind.TASK})
+
 
 class Members:
     """All nodes by inode, and the changes of what a listing shows; see Tree for `twin`, Directory for the others."""
@@ -60,7 +62,7 @@ class Members:
         self.by_inode[node.inode] = node
         if isinstance(node, Directory):
             node.windows = self._windows
-            if node.kind in (Kind.PROJECT, Kind.TASK):
+            if node.kind in _OF_THE_SERVICE:
                 node.reserved = self._reserved
             for pending in self._homes.at(node.inode):
                 self._bring_home(pending)

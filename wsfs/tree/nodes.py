@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from wsfs.tree.inodes import Kind
 from wsfs.tree.names import Candidate, assign, local_name, safe_name, with_id
@@ -22,8 +21,7 @@ LOCAL_KINDS = frozenset({Kind.LOCAL_FILE, Kind.LOCAL_DIRECTORY})
 _PLAIN = LOCAL_KINDS | {Kind.CONTROL_FILE}
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectRecord:
+class ProjectRecord(NamedTuple):
     """A project as the tree needs it; `stamp_ns` is its date_added in nanoseconds since 1970."""
 
     id: int
@@ -34,8 +32,7 @@ class ProjectRecord:
     author: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
+class TaskRecord(NamedTuple):
     """A task or subtask; `parent_id` is 0 at the top level of its project."""
 
     id: int
@@ -47,8 +44,7 @@ class TaskRecord:
     author: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AttachmentRecord:
+class AttachmentRecord(NamedTuple):
     """An attachment; `stamp_ns` is None where the answer told no date (the owner's date stands in)."""
 
     id: int
