@@ -66,20 +66,23 @@ def test_a_process_that_opens_file_after_file_is_looked_at_once(monkeypatch: pyt
         looked.append(pid)
         return Lane.BACKGROUND if pid == 2 else Lane.PERSON
 
+    def patience(flags: int, pid: int) -> float | None:
+        return STANDING if flags & os.O_NOATIME or pid == 2 else None
+
     now = 100.0
     monkeypatch.setattr(callers, "lane_of_process", look)
+    monkeypatch.setattr(callers, "patience_of_glance", patience)
     monkeypatch.setattr("time.monotonic", lambda: now)
-    lanes = callers.Lanes()
-    assert [lanes.of(1), lanes.of(1), lanes.of(2), lanes.of(2), lanes.of(1)] == [
-        Lane.PERSON,
-        Lane.PERSON,
-        Lane.BACKGROUND,
-        Lane.BACKGROUND,
-        Lane.PERSON,
-    ]
+    known = callers.Callers()
+    assert [known.lane(1), known.lane(1)] == [Lane.PERSON, Lane.PERSON]
+    assert known.patience(os.O_RDONLY, 1) is None
+    assert known.lane(2) is Lane.BACKGROUND
+    assert known.patience(os.O_RDONLY, 2) == STANDING
+    assert known.lane(1) is Lane.PERSON
     assert looked == [1, 2, 1]
-    now += callers.Lanes.MEMORY
-    assert lanes.of(1) is Lane.PERSON
+    assert known.patience(os.O_NOATIME, 1) == STANDING  # by its flags, whatever is remembered
+    now += callers.Callers.MEMORY
+    assert known.patience(os.O_RDONLY, 1) is None
     assert looked == [1, 2, 1, 1]
 
 

@@ -97,13 +97,14 @@ class Attachment:
         self.readers -= 1
         if self.readers:
             return
-        present = self.entry.present.total if self.entry is not None else 0
-        finish = self.content.policy.finishes(
-            self.size, present, wanted=self.wanted, ranges=self.content.network.ranges
-        )
-        for stream in self.streams:
-            if isinstance(stream, Window) or not finish:
-                stream.stop()
+        if self.streams:
+            present = self.entry.present.total if self.entry is not None else 0
+            finish = self.content.policy.finishes(
+                self.size, present, wanted=self.wanted, ranges=self.content.network.ranges
+            )
+            for stream in self.streams:
+                if isinstance(stream, Window) or not finish:
+                    stream.stop()
         self._end_if_idle()
 
     def _end_if_idle(self) -> None:

@@ -40,8 +40,8 @@ _TIDYING = sum(1 << (number - 1) for number in (*_STOPPING, signal.SIGUSR1))
 """Of the blocked signals, those that rsync has while it handles its end; by SIGUSR1 its processes tell each other."""
 
 
-class Lanes:
-    """The lanes of callers. A process that opens file after file is looked at again after `MEMORY` only."""
+class Callers:
+    """What is known of who calls. A process that opens file after file is looked at again after `MEMORY` only."""
 
     MEMORY = 0.05
     """Seconds: what a process that runs another program meanwhile opens is judged by its old name for so long."""
@@ -49,14 +49,26 @@ class Lanes:
     def __init__(self) -> None:
         self._pid = 0
         self._lane = Lane.PERSON
+        self._patience: float | None = None
         self._until = 0.0
 
-    def of(self, pid: int) -> Lane:
+    def lane(self, pid: int) -> Lane:
         """As `lane_of_process`."""
-        now = time.monotonic()
-        if pid != self._pid or now >= self._until:
-            self._pid, self._lane, self._until = pid, lane_of_process(pid), now + self.MEMORY
+        if pid != self._pid or time.monotonic() >= self._until:
+            self._look(pid)
         return self._lane
+
+    def patience(self, flags: int, pid: int) -> float | None:
+        """As `patience_of_glance`."""
+        if flags & os.O_NOATIME:
+            return patience_of_glance(flags, pid)
+        if pid != self._pid or time.monotonic() >= self._until:
+            self._look(pid)
+        return self._patience
+
+    def _look(self, pid: int) -> None:
+        self._lane, self._patience = lane_of_process(pid), patience_of_glance(os.O_RDONLY, pid)
+        self._pid, self._until = pid, time.monotonic() + self.MEMORY
 
 
 def lane_of_process(pid: int) -> Lane:

@@ -24,7 +24,7 @@ from wsfs.drive.filesystem import Caller, Drive
 from wsfs.drive.handles import AttachmentHandle, ControlHandle, DirectoryHandle, FileHandle, spooled_of
 from wsfs.drive.namespace import Namespace
 from wsfs.fuse.attributes import bare_directory, entry_attributes, missing
-from wsfs.fuse.callers import Lanes, closes_half, patience_of_glance
+from wsfs.fuse.callers import Callers, closes_half
 from wsfs.fuse.errno import errno_of
 from wsfs.fuse.interrupts import interruptible
 from wsfs.fuse.notify import Notifier
@@ -74,7 +74,7 @@ def _text(name: bytes) -> str:
     return os.fsdecode(name)
 
 
-_lanes = Lanes()
+_callers = Callers()
 
 
 def _pid_of(handle: FileHandle) -> int:
@@ -87,7 +87,7 @@ def _pid_of(handle: FileHandle) -> int:
 
 def _caller(ctx: pyfuse3.RequestContext) -> Caller:
     pid = ctx.pid
-    return Caller(pid, ctx.uid, ctx.gid, _lanes.of(pid))
+    return Caller(pid, ctx.uid, ctx.gid, _callers.lane(pid))
 
 
 class Operations(pyfuse3.Operations):
@@ -313,7 +313,7 @@ class Operations(pyfuse3.Operations):
                     inode, caller, readable=readable, truncate=bool(flags & os.O_TRUNC)
                 )
         else:
-            glance = patience_of_glance(flags, ctx.pid)
+            glance = _callers.patience(flags, ctx.pid)
             if glance is not None:
                 caller = dataclasses.replace(caller, lane=Lane.BACKGROUND, glance=glance)
             handle = self._drive.open(inode, caller)
