@@ -164,6 +164,7 @@ async def _serve(
         requests.add(record)
         if record.result == "ok":
             sender.reached()
+            catalog.reached()
 
     renewer = Renewer(
         vault_of(settings.system),

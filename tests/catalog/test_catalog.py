@@ -395,6 +395,26 @@ async def test_offline_fails_fast_and_recovers_by_itself(world: World, autojump_
         await catalog.need_files(("project", project), Lane.PERSON)
 
 
+async def test_what_others_reach_ends_being_offline_at_once(world: World, autojump_clock: MockClock) -> None:
+    """An upload that arrives shows that the network is back; nobody then waits for the next probe."""
+    (project, *_) = some_account(world)
+    async with world.mounted() as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        catalog.reached()
+        assert catalog.status()["mode"] == "events"
+        world.account.fault = Unreachable()
+        with pytest.raises(Unreachable):
+            await catalog.need_files(("project", project), Lane.PERSON)
+        await trio.sleep(600)
+        assert catalog.status()["mode"] == "offline"
+        world.account.fault = None
+        world.forget_requests()
+        catalog.reached()
+        assert catalog.status()["mode"] == "events"
+        await catalog.need_files(("project", project), Lane.PERSON)
+        assert world.account.asked()[0] == ("get_files", ("project", project))
+
+
 async def test_a_mount_without_network_shows_what_it_knew(world: World, autojump_clock: MockClock) -> None:
     some_account(world)
     async with world.mounted() as catalog:

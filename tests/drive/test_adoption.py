@@ -10,13 +10,14 @@ import pytest
 import trio
 
 from tests.drive.harness import ME, Desk, Setup, eventually, mounted
+from wsfs.api.pacing import Lane
 from wsfs.drive import errors
 from wsfs.drive.handles import FileHandle
 from wsfs.emulator.account import Account
 from wsfs.emulator.emulator import Emulator
 from wsfs.emulator.entities import Task
 from wsfs.tree.inodes import Kind, is_local
-from wsfs.tree.nodes import Directory
+from wsfs.tree.nodes import Directory, Owner
 from wsfs.uploads.options import Options
 from wsfs.uploads.states import State
 
@@ -458,3 +459,67 @@ async def test_what_is_sent_while_a_file_stays_open_stays_listed_when_that_is_cl
     await eventually(lambda: not desk.spool.nodes)
     assert {"first.txt", "second.txt"} <= set(await desk.names(REPORT))
     assert await desk.read(f"{REPORT}/second.txt") == b"second"
+
+
+@promise(
+    "While a file is uploaded and afterwards, every listing shows it once: never twice, never not at all."
+)
+async def test_a_listing_that_was_asked_for_before_an_upload_does_not_take_it_away(desk: Desk) -> None:
+    """Also where no listing of our own came between: the file was found after its answer had been lost."""
+    task = await desk.node(REPORT)
+    await desk.names("/Office")
+    desk.account.add_comment(report(desk.account), files=[("other.txt", b"theirs")])
+    desk.catalog.files_in_doubt(("task", report(desk.account).id))
+    stalled = desk.emulator.faults.arm("stall", action="get_files", count=1, id_task=report(desk.account).id)
+    listed: list[str] = []
+
+    async def look() -> None:
+        listed.extend(await desk.names(REPORT))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        await stalled.struck.wait()
+        desk.emulator.faults.arm("lost-reply", count=1)
+        handle = (await desk.namespace.create(task.inode, "new.txt", 0o644, ME))[1]
+        await desk.put(handle, b"new")
+        await desk.close(handle)
+        await desk.flush()
+        assert not desk.spool.nodes
+        stalled.release()
+    assert listed == ["Details", "new.txt", "old.txt", "other.txt"]
+    assert await desk.names(REPORT) == listed
+    assert desk.emulator.count("post_comment") == 1
+
+
+async def test_a_listing_that_came_while_ours_was_on_its_way_is_not_undone_by_it(desk: Desk) -> None:
+    """What a colleague attached meanwhile stays, and so does what we sent."""
+    await desk.names(REPORT)
+    owner: Owner = ("task", report(desk.account).id)
+    await desk.write(f"{REPORT}/new.txt", b"new")
+    stalled = desk.emulator.faults.arm("stall", action="get_files", count=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.flush)
+        await stalled.struck.wait()
+        desk.account.add_comment(report(desk.account), files=[("other.txt", b"theirs")])
+        await desk.catalog.refresh(owner)
+        stalled.release()
+    assert not desk.spool.nodes
+    assert await desk.names(REPORT) == ["Details", "new.txt", "old.txt", "other.txt"]
+
+
+async def test_what_a_listing_that_was_overtaken_had_alone_is_asked_for_again(desk: Desk) -> None:
+    """Which of the two is the newer nobody knows, where the other hasn't what we sent."""
+    await desk.names(REPORT)
+    owner: Owner = ("task", report(desk.account).id)
+    before = await desk.catalog._loader.client.get_files(lane=Lane.PERSON, task_id=owner[1])
+    await desk.write(f"{REPORT}/new.txt", b"new")
+    stalled = desk.emulator.faults.arm("stall", action="get_files", count=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.flush)
+        await stalled.struck.wait()
+        desk.catalog.files_listed(owner, before)
+        stalled.release()
+    assert not desk.spool.nodes
+    assert desk.adoption.known_files(owner[1]) is None
+    assert await desk.names(REPORT) == ["Details", "new.txt", "old.txt"]
+    assert desk.adoption.known_files(owner[1]) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import trio
@@ -272,6 +273,9 @@ class FakeDrive:
         self.asked_for_drops += 1
         await trio.lowlevel.checkpoint()
         return self.drop_tasks.pop(0) if self.drop_tasks else None
+
+    def asking(self) -> AbstractContextManager[int]:
+        return contextlib.nullcontext(0)
 
     async def sent(self, result: SentBatch) -> None:
         if self.failures:

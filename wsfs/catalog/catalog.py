@@ -7,7 +7,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -94,6 +94,7 @@ class Catalog:
         )
         self._shelf = Shelf(self._knowledge, self._landed)
         self._archived = archived
+        self._asking = 0
         store.on_rebuilt = self._rebuilt
 
     def _rebuilt(self) -> None:
@@ -101,9 +102,13 @@ class Catalog:
         self._fresh.rebuilt()
 
     def _landed(self) -> None:
-        if not len(self._flights) and not self._shelf.busy:
-            self._knowledge.nothing_under_way()
+        self._ordered()
         self._fresh.wake()
+
+    def _ordered(self) -> None:
+        """Forget what was learnt when, where nothing that was asked for before can still come."""
+        if not len(self._flights) and not self._shelf.busy and not self._asking:
+            self._knowledge.nothing_under_way()
 
     # life
 
@@ -302,8 +307,7 @@ class Catalog:
                     if self._link.observe(error):
                         self._fresh.wake()
                     raise
-                if self._link.offline and self._link.observe(None):
-                    self._fresh.wake()
+                self.reached()
                 yield answer
 
         return watched
@@ -314,11 +318,34 @@ class Catalog:
         """A person listed a directory (of `owner`): polls come more often; costs no waiting."""
         self._fresh.looked(owner)
 
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[int]:
+        """Around what someone else asks of the service, for `files_listed`: gives the moment at which he began."""
+        self._asking += 1
+        try:
+            yield self._knowledge.tick()
+        finally:
+            self._asking -= 1
+            self._ordered()
+
+    def is_overtaken(self, owner: Owner, asked: int) -> bool:
+        """Whether something was learnt of `owner` since the moment `asked`, which `asking` gave and still lasts."""
+        return self._knowledge.is_newer(owner, asked)
+
+    def reached(self) -> None:
+        """Someone else's request reached the service: whoever was offline isn't any more."""
+        if self._link.offline and self._link.observe(None):
+            self._fresh.wake()
+
     def files_listed(self, owner: Owner, files: list[File]) -> None:
         """get_files of `owner` was read by someone else, after a post of ours: the same as if read here."""
         if owner[0] == "task":
             self._fresh.own.expect(("files", owner[1]), trio.current_time())
         self._knowledge.take_files(owner, files, self._clock())
+
+    def files_added(self, owner: Owner) -> None:
+        """`owner` got files from here, which the sink has: no answer to what was asked before takes them away."""
+        self._knowledge.touch(owner)
 
     def files_in_doubt(self, owner: Owner) -> None:
         """`owner` got a file from here, and its listing couldn't be read since: it is no longer known whole."""

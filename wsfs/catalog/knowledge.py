@@ -92,6 +92,10 @@ class Knowledge:
         state = self.projects.get(project_id)
         return state.tasks if state is not None else UNKNOWN
 
+    def knows(self, owner: Owner) -> bool:
+        """Whether a project or task is there, as far as is known."""
+        return owner[1] in (self.projects if owner[0] == "project" else self.tasks)
+
     def flags(self, owner: Owner) -> int:
         """The flags of an owner's files; 0 for one that isn't known."""
         state = self.projects.get(owner[1]) if owner[0] == "project" else self.tasks.get(owner[1])

@@ -21,7 +21,7 @@ from .flights import Flight
 from .knowledge import KNOWN, PARTLY, UNKNOWN, Knowledge
 from .link import Link
 from .merge import Merged
-from .records import project_of
+from .records import COMPLETE, DETAILED, project_of
 from .sink import Owner
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ _AFTER_WHO_WAITS = 1.0
 """Seconds that leave the next turn to a person's request for one project."""
 
 _EXTRA = ("files", "subtasks", "comments")
+_WHOLE = COMPLETE | DETAILED
 
 
 class Loader:
@@ -185,16 +186,22 @@ class Loader:
         await self._take_some(project_id, [task], flight.began)
 
     async def read_files(self, flight: Flight, owner: Owner) -> None:
-        """get_files: all files of a task, or a project's own."""
+        """get_files: all files of a task, or a project's own; once more where an upload from here came between."""
         knowledge = self.knowledge
-        try:
-            files = await self.link.watch(self._get_files(flight, owner))
-        except NotFound as error:
-            if not knowledge.is_newer(owner, flight.began):
-                knowledge.vanish(owner, deleted=_says_deleted(error))
-            raise
-        if not knowledge.is_newer(owner, flight.began):
-            knowledge.take_files(owner, files, self.clock())
+        began = flight.began
+        while True:
+            try:
+                files = await self.link.watch(self._get_files(flight, owner))
+            except NotFound as error:
+                if not knowledge.is_newer(owner, began):
+                    knowledge.vanish(owner, deleted=_says_deleted(error))
+                raise
+            if not knowledge.is_newer(owner, began):
+                knowledge.take_files(owner, files, self.clock())
+                return
+            if knowledge.flags(owner) & _WHOLE == _WHOLE or not knowledge.knows(owner):
+                return
+            began = knowledge.tick()
 
     async def _get_files(self, flight: Flight, owner: Owner) -> list[File]:
         if owner[0] == "project":

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,7 +51,10 @@ class Taught(Protocol):
     """What the catalog is told of what was made here (catalog.Catalog)."""
 
     def knows_files(self, owner: Owner) -> bool: ...
+    def asking(self) -> AbstractContextManager[int]: ...
+    def is_overtaken(self, owner: Owner, asked: int) -> bool: ...
     def files_listed(self, owner: Owner, files: list[File]) -> None: ...
+    def files_added(self, owner: Owner) -> None: ...
     def files_in_doubt(self, owner: Owner) -> None: ...
     def task_created(self, task: Task) -> None: ...
     def project_created(self, project: Project) -> None: ...
@@ -132,6 +136,10 @@ class Adoption:
         self._tree.unveil()
         self._drive.publisher.publish()
 
+    def asking(self) -> AbstractContextManager[int]:
+        """Around a listing that is read for `sent`."""
+        return self._catalog.asking()
+
     async def sent(self, result: SentBatch) -> None:
         """Remember for ever what becomes of each node, move the bytes, and at last turn the nodes, in one step."""
         owner = _owner(result)
@@ -145,9 +153,10 @@ class Adoption:
             await self._list_anew(owner)
         await self._remember_files(result)
         # From here on nothing waits: no listing and no open sees half of it.
+        overtaken = owner is not None and self._catalog.is_overtaken(owner, result.asked)
         self._turn_directories(result)
         if owner is not None:
-            self._turn_files(result, owner)
+            self._turn_files(result, owner, overtaken=overtaken)
         self._tree.unveil()
         self._drive.publisher.publish()
 
@@ -185,14 +194,20 @@ class Adoption:
             if result.task_id not in self._tree.tasks:
                 self._catalog.task_created(_task(result.task_id, self._drop_title, project_id, 0))
 
-    def _turn_files(self, result: SentBatch, owner: Owner) -> None:
+    def _turn_files(self, result: SentBatch, owner: Owner, *, overtaken: bool) -> None:
+        shown = self._tree.attachment_ids(owner)
         with self._tree.together():
             for inode, file in result.files.items():
                 # One that a program has opened for writing meanwhile stays pending; it comes again.
                 if result.leaving(inode):
                     record, mtime_ns = self._population.attachment(file), result.nodes[inode].mtime_ns
                     self._tree.adopt_file(inode, owner, record, mtime_ns)
-        if result.all_files is not None:
+        if overtaken and not shown.issuperset(file.id for file in result.files.values()):
+            # What came meanwhile may have been asked for before, and even before the post.
+            self._catalog.files_in_doubt(owner)
+        elif overtaken or result.all_files is None:
+            self._catalog.files_added(owner)
+        else:
             self._catalog.files_listed(owner, list(result.all_files))
 
     async def _list_anew(self, owner: Owner) -> None:

@@ -70,8 +70,9 @@ class Handovers:
         """
         handover = self.of(record)
         try:
-            await self._learn(record, handover)
-            await self._give(record, handover)
+            with self._hooks.asking() as asked:
+                await self._learn(record, handover)
+                await self._give(record, handover, asked)
         finally:
             left = {node.remote_id for node in self._sent(record)}
             known = (*handover.found, *(handover.listing or ()))
@@ -159,7 +160,7 @@ class Handovers:
             uncertain=True,
         )
 
-    async def _give(self, record: BatchRecord, handover: Handover) -> None:
+    async def _give(self, record: BatchRecord, handover: Handover, asked: int) -> None:
         ready = {node.inode: node for node in self._sent(record) if _leaving(node)}
         if not ready:
             return
@@ -168,7 +169,7 @@ class Handovers:
         ready = {inode: node for inode, node in ready.items() if _leaving(node)}
         if not ready:
             return
-        batch = self._batch(record, list(ready.values()), handover)
+        batch = self._batch(record, list(ready.values()), handover, asked)
         await self._hooks.sent(dataclasses.replace(batch, leaving=lambda inode: _leaving(ready[inode])))
         leaving = [node for node in ready.values() if _leaving(node)]
         await self._outbox.taken(record, leaving, self._hooks.remembered)
@@ -176,7 +177,7 @@ class Handovers:
     def _sent(self, record: BatchRecord) -> list[Spooled]:
         return [node for node in self._spool.members(record.id) if node.state is State.SENT]
 
-    def _batch(self, record: BatchRecord, ready: list[Spooled], handover: Handover) -> SentBatch:
+    def _batch(self, record: BatchRecord, ready: list[Spooled], handover: Handover, asked: int) -> SentBatch:
         task, project = _where(record)
         listed = {file.id: file for file in (*handover.found, *(handover.listing or ()))}
         files: dict[int, File] = {}
@@ -199,6 +200,7 @@ class Handovers:
             nodes={node.inode: node for node in ready},
             paths=paths,
             all_files=handover.listing,
+            asked=asked,
             drop_task=record.drop,
         )
 

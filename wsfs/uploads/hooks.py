@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -45,8 +45,8 @@ class SentBatch:
     `files` are the attachments by the spooled inode they were, `created` what became of a spooled directory,
     `nodes` the spooled nodes of both, `paths` where the files' contents are until this is taken. `task_id` is
     the task that has the files (None: `project_id` has them in its description). With `drop_task` that task is
-    the project's drop task. `all_files` is the whole listing of that task or project, None where it was not
-    read (a start that goes on with what an earlier run had sent).
+    the project's drop task. `all_files` is the whole listing of that task or project, read since the moment `asked`
+    that `Hooks.asking` gave; None where it was not read (a start that goes on with what an earlier run had sent).
 
     `leaving` tells, by inode, whether a node still is to be turned into its attachment: a program may have
     opened it for writing since. Then it stays, and what was sent of it comes again, in this or another node.
@@ -63,6 +63,7 @@ class SentBatch:
     nodes: Mapping[int, Spooled]
     paths: Mapping[int, Path]
     all_files: Sequence[File] | None
+    asked: int
     drop_task: bool = False
     leaving: Callable[[int], bool] = lambda inode: True
 
@@ -88,6 +89,10 @@ class Hooks(Protocol):
 
     async def find_drop_task(self, project_id: int, title: str) -> int | None:
         """Look anew for an open top-level task of exactly this title; asked right before one would be made."""
+        ...
+
+    def asking(self) -> AbstractContextManager[int]:
+        """Around a listing that is read for `sent`, until that was given it; gives the moment at which this began."""
         ...
 
     async def sent(self, result: SentBatch) -> None:
