@@ -343,9 +343,12 @@ class Catalog:
             self._fresh.own.expect(("files", owner[1]), trio.current_time())
         self._knowledge.take_files(owner, files, self._clock())
 
-    def files_added(self, owner: Owner) -> None:
-        """`owner` got files from here, which the sink has: no answer to what was asked before takes them away."""
-        self._knowledge.touch(owner)
+    def files_added(self, owner: Owner, files: list[File]) -> None:
+        """`owner` got files from here, which the sink has: no answer to what was asked before takes them away.
+
+        What is known of it is as whole as it was: where its listing wasn't read since, call `files_in_doubt` too.
+        """
+        self._knowledge.add_files(owner, files)
 
     def files_in_doubt(self, owner: Owner) -> None:
         """`owner` got a file from here, and its listing couldn't be read since: it is no longer known whole."""

@@ -275,6 +275,12 @@ class Knowledge:
             place.flags &= ~(COMPLETE | DETAILED)
             self.unread.add(task_id)
 
+    def add_files(self, owner: Owner, files: list[File]) -> None:
+        """Files that an owner got from here; the sink has them. What is known is as whole as it was."""
+        self.touch(owner)
+        if self.knows(owner):
+            self.store.add_files(owner, files)
+
     def doubt_files(self, owner: Owner) -> None:
         """An owner has a file that isn't among those that are known: they are no longer all of them."""
         self.touch(owner)

@@ -162,6 +162,16 @@ def merge_files(db: sqlite3.Connection, users: Users, owner: Owner, files: Itera
     put_files(db, kind, owner[1], [file_record(f, users, described=f.id in described) for f in files])
 
 
+def add_files(db: sqlite3.Connection, users: Users, owner: Owner, files: Iterable[File]) -> None:
+    """Write files besides those that are known of an owner."""
+    kind = TASK if owner[0] == "task" else PROJECT
+    row = db.execute("SELECT data FROM files WHERE kind = ? AND id = ?", (kind, owner[1])).fetchone()
+    records = decode_files(row[0] if row else None)
+    known = {record.id for record in records}
+    fresh = [file_record(file, users, described=False) for file in files if file.id not in known]
+    put_files(db, kind, owner[1], [*records, *fresh])
+
+
 def put_task(
     db: sqlite3.Connection, users: Users, task: Task, project_id: int, parent: int, flags: int
 ) -> None:

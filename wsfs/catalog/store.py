@@ -26,6 +26,7 @@ from .keepsakes import Alias, Keepsakes
 from .merge import (
     PROJECT,
     Merged,
+    add_files,
     forget_tasks,
     merge_files,
     merge_tasks,
@@ -208,6 +209,11 @@ class Store:
         """An owner's files as get_files told them."""
         kept = list(files)
         self._change(lambda db: merge_files(db, self._users, owner, kept))
+
+    def add_files(self, owner: Owner, files: Iterable[File]) -> None:
+        """Files that an owner has besides those that are known."""
+        kept = list(files)
+        self._change(lambda db: add_files(db, self._users, owner, kept))
 
     def put_task_flags(self, task_id: int, flags: int, *, new_comments: bool = False) -> None:
         """What is known of a task's files; `new_comments`: the next answer's comments will differ, and may."""

@@ -54,7 +54,7 @@ class Taught(Protocol):
     def asking(self) -> AbstractContextManager[int]: ...
     def is_overtaken(self, owner: Owner, asked: int) -> bool: ...
     def files_listed(self, owner: Owner, files: list[File]) -> None: ...
-    def files_added(self, owner: Owner) -> None: ...
+    def files_added(self, owner: Owner, files: list[File]) -> None: ...
     def files_in_doubt(self, owner: Owner) -> None: ...
     def task_created(self, task: Task) -> None: ...
     def project_created(self, project: Project) -> None: ...
@@ -202,13 +202,14 @@ class Adoption:
                 if result.leaving(inode):
                     record, mtime_ns = self._population.attachment(file), result.nodes[inode].mtime_ns
                     self._tree.adopt_file(inode, owner, record, mtime_ns)
-        if overtaken and not shown.issuperset(file.id for file in result.files.values()):
+        if result.all_files is not None and not overtaken:
+            self._catalog.files_listed(owner, list(result.all_files))
+            return
+        ours = list(result.files.values())
+        if overtaken and not shown.issuperset(file.id for file in ours):
             # What came meanwhile may have been asked for before, and even before the post.
             self._catalog.files_in_doubt(owner)
-        elif overtaken or result.all_files is None:
-            self._catalog.files_added(owner)
-        else:
-            self._catalog.files_listed(owner, list(result.all_files))
+        self._catalog.files_added(owner, ours)
 
     async def _list_anew(self, owner: Owner) -> None:
         """The listing that told the ids was read by an earlier run, and the catalog never saw it."""
