@@ -12,9 +12,10 @@ import trio.testing
 from trio.testing import MockClock
 
 from tests.catalog.model import World
-from wsfs.api.errors import ProjectInvalid, TaskInvalid
-from wsfs.api.models import Project, Ref, Task
+from wsfs.api.errors import ProjectInvalid, TaskInvalid, Unreachable
+from wsfs.api.models import File, Project, Ref, Task
 from wsfs.api.pacing import Lane
+from wsfs.catalog.sink import Owner
 from wsfs.catalog.store import Store
 
 
@@ -65,6 +66,100 @@ async def test_files_listed_while_their_project_is_merged_stay(
         assert world.sink.file_ids(("task", task)) == {file.id for file in listed}
     async with world.mounted(run=False) as catalog:
         assert catalog.knows_files(("task", task))
+
+
+async def test_files_that_an_upload_overtook_are_asked_for_once_more(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    world.account.add_comment(task)
+    owner: Owner = ("task", task)
+    async with world.mounted() as catalog, trio.open_nursery() as nursery:
+        await catalog.need_tasks(project, Lane.PERSON)
+        world.forget_requests()
+        older = world.account.all_files(owner)
+        get_files, gate = world.account.get_files, trio.Event()
+
+        async def late(*args: Any, **options: Any) -> Any:
+            world.account.get_files = get_files  # type: ignore[method-assign]
+            await gate.wait()
+            return older
+
+        world.account.get_files = late  # type: ignore[method-assign]
+        nursery.start_soon(catalog.need_files, owner, Lane.PERSON)
+        await trio.testing.wait_all_tasks_blocked()
+        world.account.add_comment(task, files=1)
+        [ours] = world.account.all_files(owner)
+        catalog.files_added(owner, [ours])
+        gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert world.sink.file_ids(owner) == {ours.id}
+        assert catalog.knows_files(owner)
+        assert world.account.asked() == [("get_files", owner)]
+
+
+async def test_files_of_what_vanished_meanwhile_are_not_asked_for_again(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    world.account.add_comment(task)
+    async with world.mounted() as catalog, trio.open_nursery() as nursery:
+        await catalog.need_tasks(project, Lane.PERSON)
+        world.forget_requests()
+        world.account.gate = trio.Event()
+        nursery.start_soon(catalog.need_files, ("task", task), Lane.PERSON)
+        await trio.testing.wait_all_tasks_blocked()
+        catalog._knowledge.vanish(("task", task))
+        world.account.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert world.account.asked() == [("get_files", ("task", task))]
+
+
+async def test_files_that_were_added_are_there_after_a_remount(
+    world: World, autojump_clock: MockClock
+) -> None:
+    """Nobody has read their listing since; the network is away when the next mount begins."""
+    project = world.account.add_project(files=1)
+    task = world.account.add_task(project, files=1)
+    world.account.add_comment(task)
+    owners: list[Owner] = [("task", task), ("project", project)]
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        for owner, number in zip(owners, (900, 901), strict=True):
+            catalog.files_in_doubt(owner)
+            catalog.files_added(owner, [File(id=number, name="ours.txt", size=3)])
+        catalog.files_added(("task", 12345), [File(id=902, name="nobody's.txt", size=3)])
+    world.account.fault = Unreachable("no way")
+    async with world.mounted(run=False) as catalog:
+        for owner, number in zip(owners, (900, 901), strict=True):
+            assert number in world.sink.file_ids(owner)
+            assert not catalog.knows_files(owner)
+        assert world.sink.file_ids(("task", task)) == {900, *world.account.tasks[task].files}
+    world.account.fault = None
+    async with world.mounted(run=False) as catalog:
+        await catalog.refresh(("task", task))
+        assert world.sink.file_ids(("task", task)) == set(world.account.tasks[task].files)
+
+
+async def test_the_order_of_answers_is_kept_while_someone_else_asks(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task, other = world.account.add_task(project), world.account.add_task(project)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        with catalog.asking() as asked:
+            assert not catalog.is_overtaken(("task", task), asked)
+            await catalog.refresh(("task", task))
+            assert catalog.is_overtaken(("task", task), asked)
+            assert not catalog.is_overtaken(("task", other), asked)
+            with catalog.asking() as later:
+                assert not catalog.is_overtaken(("task", task), later)
+            assert catalog.is_overtaken(("task", task), asked)
+        with catalog.asking() as after:
+            assert not catalog.is_overtaken(("task", task), after)
 
 
 async def test_a_project_made_while_the_list_is_asked_for_stays(
