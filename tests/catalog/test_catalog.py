@@ -305,12 +305,13 @@ async def test_an_answer_that_was_asked_for_earlier_undoes_nothing(
         nursery.start_soon(catalog.need_files, ("task", task), Lane.PERSON)
         nursery.start_soon(catalog.reload_tasks, project, Lane.PERSON)
         await trio.testing.wait_all_tasks_blocked()
-        ours = File(id=999, name="ours.txt", size=3)
+        world.account.add_comment(task, files=1)
+        [ours] = [file for file in world.account.all_files(("task", task)) if file not in before]
         catalog.files_listed(("task", task), [*before, ours])
         catalog.task_created(Task(id=1000, name="Ours", project=Ref(id=project)))
         world.account.gate.set()
         await trio.testing.wait_all_tasks_blocked()
-        assert 999 in world.sink.file_ids(("task", task))
+        assert ours.id in world.sink.file_ids(("task", task))
         assert 1000 in world.sink.known
 
 
@@ -413,6 +414,9 @@ async def test_what_others_reach_ends_being_offline_at_once(world: World, autoju
         assert catalog.status()["mode"] == "events"
         await catalog.need_files(("project", project), Lane.PERSON)
         assert world.account.asked()[0] == ("get_files", ("project", project))
+        await trio.sleep(1)
+        polls = [action for action, _ in world.account.asked(polls=True) if action == "get_events"]
+        assert polls, "what happened meanwhile is asked for"
 
 
 async def test_a_mount_without_network_shows_what_it_knew(world: World, autojump_clock: MockClock) -> None:

@@ -158,8 +158,80 @@ async def test_the_order_of_answers_is_kept_while_someone_else_asks(
             with catalog.asking() as later:
                 assert not catalog.is_overtaken(("task", task), later)
             assert catalog.is_overtaken(("task", task), asked)
-        with catalog.asking() as after:
-            assert not catalog.is_overtaken(("task", task), after)
+        assert not catalog._knowledge._touched, "nothing is remembered once nobody asks"
+
+
+async def test_what_a_project_tells_of_files_overtakes_a_listing_too(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task, other = world.account.add_task(project, files=1), world.account.add_task(project, files=1)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        with catalog.asking() as asked:
+            world.account.tasks[task].files.append(world.account.new_file())
+            await catalog.reload_tasks(project, Lane.PERSON)
+            assert catalog.is_overtaken(("task", task), asked)
+            assert not catalog.is_overtaken(("task", other), asked)
+        assert not catalog._knowledge._told
+
+
+async def test_a_listing_of_an_upload_that_lands_first_does_not_stand_for_a_newer_one(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    world.account.add_comment(task)
+    owner: Owner = ("task", task)
+    async with world.mounted() as catalog, trio.open_nursery() as nursery:
+        await catalog.need_tasks(project, Lane.PERSON)
+        with catalog.asking():
+            older = world.account.all_files(owner)
+            world.account.add_comment(task, files=1)
+            world.account.gate = trio.Event()
+            nursery.start_soon(catalog.need_files, owner, Lane.PERSON)
+            await trio.testing.wait_all_tasks_blocked()
+            catalog.files_listed(owner, older)
+        world.account.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert world.sink.file_ids(owner) == {file.id for file in world.account.all_files(owner)} != set()
+
+
+async def test_files_that_were_added_while_their_project_is_merged_hide_nothing(
+    world: World, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    owner: Owner = ("task", task)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        catalog.files_in_doubt(owner)
+        theirs = world.account.new_file()
+        world.account.tasks[task].files.append(theirs)
+        ours = File(id=900, name="ours.txt", size=3)
+        amidst_the_next_merge(monkeypatch, lambda: catalog.files_added(owner, [ours]))
+        await catalog.reload_tasks(project, Lane.PERSON)
+        assert theirs in world.sink.file_ids(owner) or not catalog.knows_files(owner)
+        await catalog.need_files(owner, Lane.PERSON)
+        assert theirs in world.sink.file_ids(owner)
+
+
+async def test_a_file_that_was_added_by_its_name_here_gets_that_of_the_service(
+    world: World, autojump_clock: MockClock
+) -> None:
+    project = world.account.add_project()
+    task = world.account.add_task(project, files=1)
+    [number] = world.account.tasks[task].files
+    world.account.tasks[task].files = []
+    owner: Owner = ("task", task)
+    async with world.mounted(run=False) as catalog:
+        await catalog.need_tasks(project, Lane.PERSON)
+        catalog.files_in_doubt(owner)
+        catalog.files_added(owner, [File(id=number, name="local:name.txt", size=3)])
+        world.account.tasks[task].files = [number]
+        await catalog.reload_tasks(project, Lane.PERSON)
+        [told] = world.sink.told_files[owner].values()
+        assert told.name == world.account.file_names[number]
 
 
 async def test_a_project_made_while_the_list_is_asked_for_stays(

@@ -330,12 +330,12 @@ class Catalog:
 
     def is_overtaken(self, owner: Owner, asked: int) -> bool:
         """Whether something was learnt of `owner` since the moment `asked`, which `asking` gave and still lasts."""
-        return self._knowledge.is_newer(owner, asked)
+        return self._knowledge.is_newer(owner, asked) or self._knowledge.told_files(owner, asked)
 
     def reached(self) -> None:
         """Someone else's request reached the service: whoever was offline isn't any more."""
         if self._link.offline and self._link.observe(None):
-            self._fresh.wake()
+            self._fresh.back()
 
     def files_listed(self, owner: Owner, files: list[File]) -> None:
         """get_files of `owner` was read by someone else, after a post of ours: the same as if read here."""

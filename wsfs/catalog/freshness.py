@@ -171,6 +171,11 @@ class Freshener:
         """There may be something to do now."""
         self._wake.set()
 
+    def back(self) -> None:
+        """The network is back, as a request shows that isn't the probe: see at once what happened meanwhile."""
+        self._next_poll = min(self._next_poll, trio.current_time())
+        self.wake()
+
     def interval(self) -> float:
         """Seconds between polls as things are."""
         ago = self.looked_ago()

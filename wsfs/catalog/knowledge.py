@@ -61,6 +61,7 @@ class Knowledge:
         self._store_lost = False
         self._ticks = 0
         self._touched: dict[Owner, int] = {}
+        self._told: dict[Owner, int] = {}
 
     # order of things
 
@@ -81,9 +82,14 @@ class Knowledge:
         """Whether something was learnt of `owner` after `began`."""
         return self._touched.get(owner, 0) > began
 
+    def told_files(self, owner: Owner, began: int) -> bool:
+        """Whether an answer about tasks told other files of `owner`, or more of them, after `began`."""
+        return self._told.get(owner, 0) > began
+
     def nothing_under_way(self) -> None:
         """No answer is expected: what was touched when doesn't matter any more."""
         self._touched.clear()
+        self._told.clear()
 
     # questions
 
@@ -215,7 +221,9 @@ class Knowledge:
                 self.unread.discard(task_id)
             else:
                 self.unread.add(task_id)
+        moment = self.tick()
         for owner, files, complete in merged.files:
+            self._told[owner] = moment
             self.sink.files(owner, files, complete)
 
     def add_task(self, task: Task, project_id: int) -> None:
@@ -280,6 +288,9 @@ class Knowledge:
         self.touch(owner)
         if self.knows(owner):
             self.store.add_files(owner, files)
+        if owner[0] == "task" and owner[1] in self.tasks:
+            # An answer that is being merged may have made it whole in the store, by what the sink isn't told of.
+            self.store.put_task_flags(owner[1], self.tasks[owner[1]].flags)
 
     def doubt_files(self, owner: Owner) -> None:
         """An owner has a file that isn't among those that are known: they are no longer all of them."""

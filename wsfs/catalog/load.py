@@ -21,7 +21,7 @@ from .flights import Flight
 from .knowledge import KNOWN, PARTLY, UNKNOWN, Knowledge
 from .link import Link
 from .merge import Merged
-from .records import COMPLETE, DETAILED, project_of
+from .records import project_of
 from .sink import Owner
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ _AFTER_WHO_WAITS = 1.0
 """Seconds that leave the next turn to a person's request for one project."""
 
 _EXTRA = ("files", "subtasks", "comments")
-_WHOLE = COMPLETE | DETAILED
 
 
 class Loader:
@@ -186,7 +185,10 @@ class Loader:
         await self._take_some(project_id, [task], flight.began)
 
     async def read_files(self, flight: Flight, owner: Owner) -> None:
-        """get_files: all files of a task, or a project's own; once more where an upload from here came between."""
+        """get_files: all files of a task, or a project's own.
+
+        Once more where something came between, also a listing: which of two is the newer nobody knows.
+        """
         knowledge = self.knowledge
         began = flight.began
         while True:
@@ -199,7 +201,7 @@ class Loader:
             if not knowledge.is_newer(owner, began):
                 knowledge.take_files(owner, files, self.clock())
                 return
-            if knowledge.flags(owner) & _WHOLE == _WHOLE or not knowledge.knows(owner):
+            if not knowledge.knows(owner):
                 return
             began = knowledge.tick()
 

@@ -258,9 +258,9 @@ def _flags(
 
 
 def _kept(file: File, known: dict[int, FileRecord], users: Users, *, described: bool) -> FileRecord:
-    """The record of a file that an answer names: the known one where there is, as it may say more."""
+    """The record of a file that an answer names: the known one where get_files told it, as that says more."""
     record = known.get(file.id)
-    if record is None or (record.date_added is None and file.date_added is not None):
+    if record is None or record.date_added is None:
         return file_record(file, users, described=described)
     if record.described == described:
         return record
