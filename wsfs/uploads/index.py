@@ -48,6 +48,8 @@ class Index:
         self.nodes: dict[int, Spooled] = {}
         self.shadows: dict[int, Spooled] = {}
         self.batches: dict[int, BatchRecord] = {}
+        self.last_batch = 0
+        """The highest number that a batch has had in this run, also one that an earlier run left."""
         self.recent: dict[tuple[int, str], float] = {}
         self.places: dict[
             int, str

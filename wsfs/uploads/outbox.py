@@ -23,7 +23,6 @@ class Outbox:
     def __init__(self, spool: Spool, changed: Callable[[int], None]) -> None:
         self._spool = spool
         self._changed = changed
-        self._last_id = 0
 
     async def claim(
         self,
@@ -41,9 +40,9 @@ class Outbox:
 
         Errors: NoSpace, SpoolBroken; then the nodes are settling as before.
         """
-        self._last_id = max(self._last_id, *self._spool.batches, 0) + 1
+        self._spool.last_batch += 1
         record = BatchRecord(
-            id=self._last_id,
+            id=self._spool.last_batch,
             kind=kind,
             project=project,
             task=task,

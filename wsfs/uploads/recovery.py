@@ -9,7 +9,8 @@ from wsfs.uploads.contents import Contents
 from wsfs.uploads.journal import Operation, Stored
 from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.noise import is_noise
-from wsfs.uploads.states import Event, State, after
+from wsfs.uploads.states import IN_FLIGHT, Event, State, after
+from wsfs.uploads.verdict import orphaned_sentence
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +25,18 @@ def recover(found: Stored, contents: Contents, known_before: bool) -> list[Opera
     other is put aside with a warning. One that the journal has a content of is the beginning of a move into a file.
     """
     operations: list[Operation] = []
+    batches = {batch.id for batch in found.batches}
     for node in found.nodes:
         if node.state is State.DROPPED:
             if node.content:
                 contents.remove(node.content)
             operations += [rows.delete_node(node.inode), *contents.drop(node.content)]
-        elif _resolve(node, contents):
+            continue
+        changed = _resolve(node, contents)
+        if node.state in IN_FLIGHT and node.batch not in batches:
+            _orphan(node)
+            changed = True
+        if changed:
             operations.append(rows.put_node(node))
     used = {node.batch for node in found.nodes if node.batch is not None}
     operations += [rows.delete_batch(batch.id) for batch in found.batches if batch.id not in used]
@@ -76,6 +83,13 @@ def _resolve(node: Spooled, contents: Contents) -> bool:
     if node.state is State.OPEN or not same:
         return _interrupt(node, INTERRUPTED)
     return False
+
+
+def _orphan(node: Spooled) -> None:
+    """Nobody would look for it, nor send it again: a person has to."""
+    node.state = after(node.state, Event.UNDECIDED)
+    node.error, node.uncertain, node.batch = orphaned_sentence(), True, None
+    _log.warning("The upload journal doesn't tell any more what %s was sent with", node.name)
 
 
 def _interrupt(node: Spooled, sentence: str) -> bool:

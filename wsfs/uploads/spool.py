@@ -83,6 +83,8 @@ class Spool(Xattrs):
             node.born = now - max(0.0, wall - node.created_at)
             node.quiet_since = node.waiting_since = now - max(0.0, wall - node.changed_at)
         self.batches = {batch.id: batch for batch in found.batches if self.members(batch.id)}
+        numbers = (*(batch.id for batch in found.batches), *(node.batch or 0 for node in found.nodes))
+        self.last_batch = max(numbers, default=0)
 
     async def close(self) -> None:
         """Write what is queued, and what open files have in memory, and give the spool up; open handles are no longer

@@ -90,6 +90,15 @@ def uncertain_sentence(record: BatchRecord, reason: str) -> str:
     made = {"comment": "the comment with it", "task": "the new task", "project": "the new project"}[
         record.kind
     ]
+    return _decide(reason, made)
+
+
+def orphaned_sentence() -> str:
+    """What a person is told of what was being sent when the journal lost what it was sent with."""
+    return _decide("the upload journal doesn't tell any more what it was sent with", "it")
+
+
+def _decide(reason: str, made: str) -> str:
     return (
         f"{reason}: look in Worksection whether {made} is there. If it is, `wsfs uploads discard` this one here; if "
         "it isn't, `wsfs uploads retry` with its path sends it again"
