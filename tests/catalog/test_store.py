@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -316,6 +317,27 @@ async def test_the_queue_is_written_behind(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
     with sqlite3.connect(tmp_path / "catalog.db") as other:
         assert other.execute("SELECT value FROM state WHERE key = 'a'").fetchone() == (b"1",)
+    await store.close()
+
+
+async def test_the_queue_is_written_behind_also_after_other_work_on_the_store(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Else a kill would cost whatever was learnt since, and be asked for again."""
+    store = await with_a_project(tmp_path / "catalog.db")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.write_behind)
+        for number in range(3):
+            await trio.sleep(5)
+            await store.load_projects()
+            store.put_state("a", number)
+            await trio.sleep(5)
+            await store._lock.acquire()  # when it is free, what was begun has been written
+            store._lock.release()
+            with contextlib.closing(sqlite3.connect(tmp_path / "catalog.db")) as other:
+                found = other.execute("SELECT value FROM state WHERE key = 'a'").fetchone()
+            assert found == (str(number).encode(),)
+        nursery.cancel_scope.cancel()
     await store.close()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from tests.conftest import ExpectedWarnings
 from wsfs.emulator.testing import Process
 
-from .conftest import QUIET, Mounter
+from .conftest import QUIET, Mounter, account
 from .drives import Ledger, Mount, eventually, files_of, is_attachment, node_id, run
 
 WHERE = Path("Project 001/Task 001-0001")
@@ -134,6 +135,23 @@ def test_a_download_that_a_crash_cut_off_is_read_whole_afterwards(
     mounting(small_service, options=QUIET, scratch=mount.scratch)
     sha256 = files_of(small_service, 1004)["large.bin"]["sha256"]
     assert run("sha256sum", large).out.startswith(sha256)
+
+
+def test_what_was_listed_before_a_crash_costs_no_request_after_it(
+    mounting: Mounter, expected_warnings: ExpectedWarnings
+) -> None:
+    """The tasks are read when what was known of the projects has been written already."""
+    with account("--scale", "1,2,2", "--commented", "1", expected=expected_warnings) as service:
+        service.arm("delay:2:get_all_tasks:1")
+        ledger = Ledger(service)
+        mount = mounting(service, options=QUIET)
+        shown = run("find", mount.place, "-printf", "%P %s %i\n").lines
+        assert ledger.actions().count("get_files") == 3  # of the project and of the two tasks
+        time.sleep(4)  # what was learnt is written a second later, and that takes a while itself
+        killed(mount)
+        mounting(service, options=QUIET, scratch=mount.scratch)
+        assert run("find", mount.place, "-printf", "%P %s %i\n").lines == shown
+        assert ledger.actions() == []
 
 
 def test_a_dead_mount_is_told_and_cleared_by_umount(mounting: Mounter, small_service: Process) -> None:

@@ -327,7 +327,8 @@ class Store:
         async with self._lock:
             assert self._db is not None, "the store is not open"
             changes, self._queue = self._queue, []
-            self._queued = trio.Event()
+            if self._queued.is_set():  # else write_behind waits for this one
+                self._queued = trio.Event()
             try:
                 with trio.CancelScope(shield=True):
                     outcome = await trio.to_thread.run_sync(self._attempt, changes, job)
