@@ -102,6 +102,7 @@ class Session:
             "-screen",
             "0",
             f"{WIDTH}x{HEIGHT}x24",
+            "-noreset",  # when xprop, the only client, goes while the window manager comes
             "-nolisten",
             "tcp",
         ]
