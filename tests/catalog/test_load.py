@@ -19,6 +19,14 @@ from wsfs.catalog.sink import Owner
 from wsfs.catalog.store import Store
 
 
+def commented(world: World) -> tuple[int, Owner]:
+    """A project with a task whose comment makes its files worth a request of their own."""
+    project = world.account.add_project()
+    task = world.account.add_task(project)
+    world.account.add_comment(task)
+    return project, ("task", task)
+
+
 def amidst_the_next_merge(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Do something right after the store's next merge, before its result is taken."""
     merge = Store.merge_tasks
@@ -71,10 +79,8 @@ async def test_files_listed_while_their_project_is_merged_stay(
 async def test_files_that_an_upload_overtook_are_asked_for_once_more(
     world: World, autojump_clock: MockClock
 ) -> None:
-    project = world.account.add_project()
-    task = world.account.add_task(project)
-    world.account.add_comment(task)
-    owner: Owner = ("task", task)
+    project, owner = commented(world)
+    task = owner[1]
     async with world.mounted() as catalog, trio.open_nursery() as nursery:
         await catalog.need_tasks(project, Lane.PERSON)
         world.forget_requests()
@@ -179,10 +185,8 @@ async def test_what_a_project_tells_of_files_overtakes_a_listing_too(
 async def test_a_listing_of_an_upload_that_lands_first_does_not_stand_for_a_newer_one(
     world: World, autojump_clock: MockClock
 ) -> None:
-    project = world.account.add_project()
-    task = world.account.add_task(project)
-    world.account.add_comment(task)
-    owner: Owner = ("task", task)
+    project, owner = commented(world)
+    task = owner[1]
     async with world.mounted() as catalog, trio.open_nursery() as nursery:
         await catalog.need_tasks(project, Lane.PERSON)
         with catalog.asking():

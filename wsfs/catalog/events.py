@@ -246,3 +246,8 @@ def _key(event: Event) -> str:
 
 def _plain(new: dict[str, Any], old: dict[str, Any]) -> list[dict[str, Any]]:
     return [new, old]
+
+
+def may_change_files(event: Event) -> bool:
+    """Whether a project's event may mean other files: an update, if it doesn't say that only other things changed."""
+    return event.action == "update" and (not event.new or "text" in event.new)

@@ -36,6 +36,7 @@ from .events import (
     OwnPosts,
     Target,
     Todo,
+    may_change_files,
     period,
     project_of_event,
     seconds,
@@ -76,8 +77,7 @@ SINGLY = 3
 AT_ONCE = 6
 """More requests than this for tasks: the whole account at once."""
 
-_RETRY = 30.0
-_BUSY = 3.0
+_RETRY, _BUSY = 30.0, 3.0
 
 
 class Freshener:
@@ -350,7 +350,7 @@ class Freshener:
             state = knowledge.projects.get(project_id)
             if state is None:
                 return
-            if state.flags & COMPLETE and _may_change_files(event):
+            if state.flags & COMPLETE and may_change_files(event):
                 self.todo.add(("own", project_id), at, again)
             return
         if number not in knowledge.tasks and project_id:
@@ -498,8 +498,3 @@ class Freshener:
             self.todo.add(("active", 0), trio.current_time())
             loader.bulk_done(began)
         knowledge.store.put_state("lossy", False)
-
-
-def _may_change_files(event: Event) -> bool:
-    """Whether a project's event may mean other files: an update, if it doesn't say that only other things changed."""
-    return event.action == "update" and (not event.new or "text" in event.new)

@@ -286,9 +286,10 @@ class Knowledge:
     def add_files(self, owner: Owner, files: list[File]) -> None:
         """Files that an owner got from here; the sink has them. What is known is as whole as it was."""
         self.touch(owner)
-        if self.knows(owner):
-            self.store.add_files(owner, files)
-        if owner[0] == "task" and owner[1] in self.tasks:
+        if not self.knows(owner):
+            return
+        self.store.add_files(owner, files)
+        if owner[0] == "task":
             # An answer that is being merged may have made it whole in the store, by what the sink isn't told of.
             self.store.put_task_flags(owner[1], self.tasks[owner[1]].flags)
 

@@ -156,20 +156,24 @@ def _api_files(data: bytes | None, users: Users) -> list[File]:
 
 def merge_files(db: sqlite3.Connection, users: Users, owner: Owner, files: Iterable[File]) -> None:
     """Write an owner's files as get_files told them: complete, with dates and authors."""
-    kind = TASK if owner[0] == "task" else PROJECT
-    row = db.execute("SELECT data FROM files WHERE kind = ? AND id = ?", (kind, owner[1])).fetchone()
-    described = {record.id for record in decode_files(row[0] if row else None) if record.described}
+    kind, records = _files_of(db, owner)
+    described = {record.id for record in records if record.described}
     put_files(db, kind, owner[1], [file_record(f, users, described=f.id in described) for f in files])
 
 
 def add_files(db: sqlite3.Connection, users: Users, owner: Owner, files: Iterable[File]) -> None:
     """Write files besides those that are known of an owner."""
-    kind = TASK if owner[0] == "task" else PROJECT
-    row = db.execute("SELECT data FROM files WHERE kind = ? AND id = ?", (kind, owner[1])).fetchone()
-    records = decode_files(row[0] if row else None)
+    kind, records = _files_of(db, owner)
     known = {record.id for record in records}
     fresh = [file_record(file, users, described=False) for file in files if file.id not in known]
     put_files(db, kind, owner[1], [*records, *fresh])
+
+
+def _files_of(db: sqlite3.Connection, owner: Owner) -> tuple[int, list[FileRecord]]:
+    """The kind of an owner in the table of files, and what it has there."""
+    kind = TASK if owner[0] == "task" else PROJECT
+    row = db.execute("SELECT data FROM files WHERE kind = ? AND id = ?", (kind, owner[1])).fetchone()
+    return kind, decode_files(row[0] if row else None)
 
 
 def put_task(
