@@ -51,7 +51,8 @@ class Shown:
 class Server:
     """What stands for a desktop's notification server: `shown` are those on its screen, by number.
 
-    `received` counts all calls of Notify. With `silent` it answers nothing, with `refusing` errors alone.
+    `received` counts all calls of Notify. With `silent` it answers nothing, with `refusing` errors alone. With
+    `eager` that button of a notification is pressed before its number is told.
     """
 
     connection: DBusConnection
@@ -61,6 +62,7 @@ class Server:
     closed: list[int] = field(default_factory=list)
     silent: bool = False
     refusing: bool = False
+    eager: str | None = None
     news: trio.Event = field(default_factory=trio.Event)
 
     async def run(self) -> None:
@@ -75,6 +77,8 @@ class Server:
                 await self.connection.send(new_method_return(message, "as", (list(self.capabilities),)))
             elif member == "Notify":
                 number = self._notify(message.body)
+                if self.eager is not None:
+                    await self._tell("ActionInvoked", "us", (number, self.eager))
                 await self.connection.send(new_method_return(message, "u", (number,)))
             elif member == "CloseNotification":
                 await self.connection.send(new_method_return(message))

@@ -92,6 +92,18 @@ async def test_a_button_is_heard_and_another_programs_is_not(bus: str) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_a_button_is_heard_that_is_pressed_before_the_number_is_known(bus: str) -> None:
+    pressed: list[str] = []
+    async with notification_server(bus, eager="undo") as server, trio.open_nursery() as nursery:
+        desktop = Desktop(lambda: bus)
+        nursery.start_soon(desktop.run)
+        desktop.show("a", Notice("Files go", actions={"undo": "Undo"}, on_action=pressed.append))
+        await server.until("Files go")
+        await eventually(lambda: pressed)
+        assert pressed == ["undo"]
+        nursery.cancel_scope.cancel()
+
+
 async def test_without_buttons_what_needs_them_is_left_out(bus: str) -> None:
     async with notification_server(bus, capabilities=["body"]) as server, trio.open_nursery() as nursery:
         desktop = Desktop(lambda: bus)

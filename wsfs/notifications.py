@@ -167,6 +167,8 @@ class Desktop:
         self._shown: dict[str, _Shown] = {}
         self._news = trio.Event()
         self._capabilities: frozenset[str] = frozenset()
+        self._early: list[tuple[object, tuple[Any, ...]]] = []
+        self._notifying = False
         self._said = False
         self._failures = 0
 
@@ -274,8 +276,15 @@ class Desktop:
             hints,
             -1,
         )
-        shown.id = int(await line.call("Notify", "susssasa{sv}i", body))
+        self._notifying = True
+        try:
+            shown.id = int(await line.call("Notify", "susssasa{sv}i", body))
+        finally:
+            self._notifying = False
+            early, self._early = self._early, []
         self._said = True
+        for member, said in early:
+            self._heard(member, said)
 
     async def _close(self, line: _Line, key: str) -> None:
         shown = self._shown.pop(key, None)
@@ -295,7 +304,11 @@ class Desktop:
             (key for key, shown in self._shown.items() if body and shown.id == body[0] and shown.id), None
         )
         if key is None:
-            return  # another program's
+            # Another program's, or that of the notification whose number is still on its way to us: where this
+            # process is slow, a button may be pressed before we were told what it belongs to.
+            if self._notifying:
+                self._early.append((member, body))
+            return
         shown = self._shown[key]
         if member == "ActionInvoked" and len(body) > 1 and body[1] in shown.notice.actions:
             shown.notice.on_action(str(body[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -22,9 +23,12 @@ LIMIT = 2 << 20
 
 
 def disk_usage(directory: Path) -> int:
-    """What `du` says."""
-    paths = [directory, *directory.rglob("*")]
-    return sum(path.lstat().st_blocks * 512 for path in paths if path.exists())
+    """What `du` says. A worker thread may be about to unlink some of it."""
+    total = 0
+    for path in [directory, *directory.rglob("*")]:
+        with contextlib.suppress(FileNotFoundError):
+            total += path.lstat().st_blocks * 512
+    return total
 
 
 def open_descriptors() -> int:

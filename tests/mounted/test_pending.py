@@ -358,7 +358,7 @@ async def test_what_goes_is_told_and_undo_holds_it_back(mounting: Mounter, small
         def mount_it(**rest: Any) -> Mount:
             return mounting(
                 small_service,
-                options=f"{QUIET},settle=4",
+                options=f"{QUIET},settle=8",
                 env={"DBUS_SESSION_BUS_ADDRESS": address},
                 **rest,
             )
@@ -373,7 +373,7 @@ async def test_what_goes_is_told_and_undo_holds_it_back(mounting: Mounter, small
         await server.until("3 files held back in Task 001-0001")
         state = await trio.to_thread.run_sync(xattr, task / "1.txt", "user.wsfs.upload")
         assert state.startswith("interrupted: you held it back")
-        await trio.sleep(5)
+        await trio.sleep(9)
         assert not [one for one in ledger.take() if one["action"].startswith("post_")]
         await server.press("3 files held back", "send")
         await trio.to_thread.run_sync(mount.settled)
