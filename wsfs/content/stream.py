@@ -28,6 +28,8 @@ RESUMES = 3
 GAIN = 1 << 20
 RATE_STEP = 0.25
 """Seconds over which a rate is measured."""
+LAZY = 0.1
+"""Seconds by which the second fence may stand too early: moving a deadline costs more than to take in a small piece."""
 
 
 class Stream(ABC):
@@ -257,5 +259,7 @@ class Stream(ABC):
 
     def _bump(self) -> float:
         now = self._moved_at = trio.current_time()
-        self._attempt.deadline = now + 2 * self._network.deadline
+        due = now + 2 * self._network.deadline
+        if not due - LAZY < self._attempt.deadline <= due:
+            self._attempt.deadline = due
         return now
