@@ -102,6 +102,23 @@ def test_still_files_of_one_task_are_one_comment(picture: Picture) -> None:
     assert picture.sent() == [("comment", "", "a", "b")]
 
 
+def test_many_files_are_looked_at_again_once_when_all_may_be_still(picture: Picture) -> None:
+    """A look a file, as the settle time of each ended, kept the whole drive waiting while many were copied."""
+    for number in range(100):
+        picture.add(f"{number}", quiet=number / 50)
+    assert picture.plan().wake == NOW + 3
+
+
+def test_beside_a_file_that_is_being_written_it_is_looked_again_when_that_may_no_longer_hold_others(
+    picture: Picture,
+) -> None:
+    picture.add("large", state=State.OPEN, writers=1)
+    picture.add("a", quiet=1, waiting=50)
+    picture.add("b", quiet=2.5, waiting=59)
+    picture.add("c", quiet=0.5, waiting=59.5)
+    assert picture.plan().wake == NOW + 1  # b has waited for the longest time by then, and is still
+
+
 def test_a_file_settles_for_the_settle_time(picture: Picture) -> None:
     inode = picture.add("a", quiet=2)
     result = picture.plan()

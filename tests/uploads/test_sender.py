@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -12,12 +13,14 @@ from trio.testing import MockClock
 
 from tests.conftest import ExpectedWarnings
 from wsfs.api import errors as api
+from wsfs.uploads.batch import Circumstances, Plan, plan
 from wsfs.uploads.draining import Drained, Flushed
 from wsfs.uploads.handles import SpoolHandle
 from wsfs.uploads.hooks import ProjectDestination, TaskDestination
 from wsfs.uploads.nodes import Spooled
 from wsfs.uploads.openfiles import CLOSE_HOLDS
 from wsfs.uploads.options import Options
+from wsfs.uploads.sender import CALM, SHARE
 from wsfs.uploads.states import State
 from wsfs.uploads.verdict import refused_sentence
 
@@ -45,6 +48,48 @@ async def test_files_copied_together_are_one_comment(world: World, mock_clock: M
         assert [file.name for file in batch.files.values()] == list(names)
         assert not list((world.directory / "content").iterdir())
         assert world.sender.status()["state"] == "idle"
+
+
+async def test_a_long_copy_is_not_planned_anew_for_each_file(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = 0
+
+    def counted(*arguments: Any) -> Plan:
+        nonlocal plans
+        plans += 1
+        return plan(*arguments)
+
+    monkeypatch.setattr("wsfs.uploads.sender.plan", counted)
+    async with world.running():
+        for number in range(200):
+            await world.write(TASK, f"{number:03}.jpg", b"x")
+            await world.wait(0.02)
+        copied = plans
+        assert copied <= 4 / CALM + 2
+        await world.wait(6)
+        assert len(world.service.posts) == 2
+        assert plans - copied <= 12
+
+
+async def test_where_many_files_make_a_plan_dear_it_is_made_less_often(
+    world: World, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = 0
+
+    def slow(nodes: Any, options: Any, around: Circumstances) -> Plan:
+        nonlocal plans
+        plans += 1
+        mock_clock.jump(0.1)
+        made = plan(nodes, options, around)
+        made.wake_at(around.now + 0.11, around.now)
+        return made
+
+    monkeypatch.setattr("wsfs.uploads.sender.plan", slow)
+    async with world.running():
+        await world.write(TASK, "a", b"x")
+        await world.wait(20)
+        assert plans <= 20 * SHARE / 0.1 + 8
 
 
 async def test_where_the_drive_knows_the_files_one_request_less(world: World, mock_clock: MockClock) -> None:

@@ -229,6 +229,8 @@ def _plan_group(
             due.append((node, above))
         else:
             result.held[node.inode] = held
+            if held is SETTLES:
+                result.wake_at(_goes_at(node, group, options, around), now)
         if held in (None, SETTLES) and not (node.forced or around.sent_lately(node.parent, node.name)):
             soon.append(node)
     if soon:
@@ -250,6 +252,22 @@ def _plan_group(
     }
     if going and destination is not None:
         result.batches += _batches(group.root, going, destination, options, around.alone)
+
+
+def _goes_at(node: Spooled, group: _Group, options: Options, around: Circumstances) -> float:
+    """When a file that settles may go, if nothing more happens: when all beside it is still, or it has waited enough.
+
+    Not when it is still itself: of a thousand files that were copied that is a thousand moments.
+    """
+    waited = node.waiting_since + options.settle_most
+    enough = waited if group.active else min(waited, group.last_change + options.settle)
+    return max(_still_at(node, options, around), enough)
+
+
+def _still_at(node: Spooled, options: Options, around: Circumstances) -> float:
+    """When a file has been still for long enough."""
+    again = around.sent_lately(node.parent, node.name)
+    return node.quiet_since + (max(options.settle, options.settle_again) if again else options.settle)
 
 
 def _is_still(
@@ -319,12 +337,7 @@ def _file_holds(
             return Held("it is empty")
         if beside.temporary(node):
             return Held("it is empty, and a download or a save is under way beside it")
-    again = around.sent_lately(node.parent, node.name)
-    still = node.quiet_since + (max(options.settle, options.settle_again) if again else options.settle)
-    if still > now:
-        result.wake_at(still, now)
-        return SETTLES
-    return None
+    return SETTLES if _still_at(node, options, around) > now else None
 
 
 def _batches(

@@ -88,10 +88,10 @@ class Sender:
                 wakes += [self._plan.wake, self._start_batches(nursery, now)]
                 self._round.set()
                 self._round = trio.Event()
-                calm = max(CALM, (trio.current_time() - now) / SHARE)
-                await self._wait(
-                    min((wake for wake in wakes if wake is not None), default=float("inf")), calm
-                )
+                end = trio.current_time()
+                rest = (end - now) / SHARE
+                wake = min((wake for wake in wakes if wake is not None), default=math.inf)
+                await self._wait(max(wake, end + rest), max(CALM, rest))
 
     async def _wait(self, wake: float, calm: float) -> None:
         """Until `wake`, or until something happened, and `calm` seconds more, or until somebody hurries."""
