@@ -6,9 +6,11 @@ import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
+import trio.testing
 
 from tests.drive.harness import eventually
 from tests.session_bus import notification_server, session_bus
@@ -143,6 +145,24 @@ async def test_without_a_bus_nothing_is_said_and_nobody_waits(
             nursery.cancel_scope.cancel()
     assert "secret" not in caplog.text.casefold()
     assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
+
+
+async def test_without_a_bus_its_modules_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = trio.Event()
+    read: list[str] = []
+    monkeypatch.setattr(notifications, "importlib", SimpleNamespace(import_module=read.append))
+
+    def bus() -> None:
+        asked.set()
+
+    async with trio.open_nursery() as nursery:
+        desktop = Desktop(bus)
+        nursery.start_soon(desktop.run)
+        desktop.show("a", Notice("Title"))
+        await asked.wait()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        nursery.cancel_scope.cancel()
+    assert read == []
 
 
 @pytest.mark.parametrize("how", ["silent", "refusing"])

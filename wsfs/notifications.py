@@ -191,8 +191,6 @@ class Desktop:
             await self._something()
             self._said = False
             try:
-                # Its modules are read in a thread: a drive that is just being mounted has better things to do.
-                await trio.to_thread.run_sync(importlib.import_module, "jeepney.io.trio")
                 await self._converse()
             except ImportError:
                 log.debug("There are no notifications without jeepney")
@@ -211,12 +209,14 @@ class Desktop:
 
     async def _converse(self) -> None:
         """Connect and say things, for as long as the bus is there. Raises whatever goes wrong."""
-        from jeepney.bus import get_bus
-        from jeepney.io.trio import DBusConnection
-
         address = self._bus()
         if address is None:
             return
+        # Its modules are read in a thread: a drive that is just being mounted has better things to do.
+        await trio.to_thread.run_sync(importlib.import_module, "jeepney.io.trio")
+        from jeepney.bus import get_bus
+        from jeepney.io.trio import DBusConnection
+
         with trio.fail_after(CONNECT_SECONDS):
             stream = await trio.open_unix_socket(get_bus(address))
         async with stream:

@@ -61,6 +61,7 @@ class Held:
 
 
 SETTLES = Held("it settles")
+COPYING = Held("other files are being copied beside it")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,9 +164,10 @@ class _Beside:
 
     def locked_until(self, node: Spooled) -> float | None:
         """When the last lock for this file has no longer any weight; None where there is none."""
-        return max(
-            (until for until, holds in self._locks.get(node.parent, ()) if holds(node.name)), default=None
-        )
+        locks = self._locks.get(node.parent)
+        if locks is None:
+            return None
+        return max((until for until, holds in locks if holds(node.name)), default=None)
 
     def temporary(self, node: Spooled) -> bool:
         """Whether a temporary file lives in the same directory."""
@@ -174,25 +176,31 @@ class _Beside:
 
 def _groups(nodes: Mapping[int, Spooled]) -> dict[int, _Group]:
     groups: dict[int, _Group] = {}
-    chains: dict[int, tuple[Spooled, ...]] = {}
+    places: dict[int, tuple[tuple[Spooled, ...], _Group]] = {}
     for node in nodes.values():
-        above = chains.get(node.parent)
-        if above is None:
-            above = chains[node.parent] = chain(nodes, node)
-        root = above[0].parent if above else node.parent
-        group = groups.setdefault(root, _Group(root))
+        place = places.get(node.parent)
+        if place is None:
+            above = chain(nodes, node)
+            root = above[0].parent if above else node.parent
+            place = places[node.parent] = above, groups.setdefault(root, _Group(root))
+        above, group = place
+        state = node.state
         if node.is_dir:
-            if node.state is State.SETTLING:
+            if state is State.SETTLING:
                 group.last_change = max(group.last_change, node.quiet_since)
             continue
-        if node.state is State.OPEN:
+        if state is State.OPEN:
             group.active = group.active or not is_lock(node.name)
-        elif node.state in {State.SETTLING, State.LOCAL} and not is_lock(node.name):
-            group.last_change = max(group.last_change, node.quiet_since)
-        if node.state in {State.OPEN, State.SETTLING} and not is_noise(node.name):
-            if node.state is State.SETTLING:
+        elif state is State.SETTLING or state is State.LOCAL:
+            if node.quiet_since > group.last_change and not is_lock(node.name):
+                group.last_change = node.quiet_since
+        else:
+            continue
+        if state is not State.LOCAL and not is_noise(node.name):
+            if state is State.SETTLING:
                 group.waiting.append((node, above))
-            group.new_tasks.update(_unreleased(above))
+            if above:
+                group.new_tasks.update(_unreleased(above))
     return groups
 
 
@@ -215,16 +223,18 @@ def _plan_group(
     flood = len(group.new_tasks) + around.made.get(group.root, 0) > options.hold_tasks
     due: list[tuple[Spooled, tuple[Spooled, ...]]] = []
     soon: list[Spooled] = []
+    places: dict[int, tuple[Held | None, Held | None]] = {}
     for node, above in group.waiting:
-        held = _place_holds(above, destination) or _author_holds(node, above, options)
-        if held is None and flood and any(True for _ in _unreleased(above)):
-            held = Held(
-                f"it would be one of more than {options.hold_tasks} new tasks: `wsfs uploads send` lets them go",
-                firm=True,
-                flood=True,
-            )
-        if held is None:
-            held = _file_holds(node, beside, options, around, result)
+        if node.parent not in places:
+            place = _place_holds(above, destination) or _author_holds(above, options)
+            places[node.parent] = place, _flood_holds(above, options) if flood else None
+        place, flooded = places[node.parent]
+        held = (
+            place
+            or _author_holds((node,), options)
+            or flooded
+            or _file_holds(node, beside, options, around, result)
+        )
         if held is None:
             due.append((node, above))
         else:
@@ -241,15 +251,12 @@ def _plan_group(
     resting = around.resting.get(group.root)
     if resting is not None and resting[0] > now:
         result.wake_at(resting[0], now)
-        result.held |= {node.inode: Held(resting[1]) for node, _ in due}
+        rests = Held(resting[1])
+        result.held |= {node.inode: rests for node, _ in due}
         return
     going = due if _is_still(group, due, options, now, result) else [item for item in due if item[0].forced]
     chosen = {node.inode for node, _ in going}
-    result.held |= {
-        node.inode: Held("other files are being copied beside it")
-        for node, _ in due
-        if node.inode not in chosen
-    }
+    result.held |= {node.inode: COPYING for node, _ in due if node.inode not in chosen}
     if going and destination is not None:
         result.batches += _batches(group.root, going, destination, options, around.alone)
 
@@ -308,14 +315,24 @@ def _place_holds(above: tuple[Spooled, ...], destination: Destination | None) ->
     return None
 
 
-def _author_holds(node: Spooled, above: tuple[Spooled, ...], options: Options) -> Held | None:
-    for one in (*above, node):
+def _author_holds(nodes: Iterable[Spooled], options: Options) -> Held | None:
+    for one in nodes:
         if not options.may_post(one.uid):
             return Held(
                 f"{one.name} is by a user of this machine (number {one.uid}) who isn't among the authors",
                 firm=True,
             )
     return None
+
+
+def _flood_holds(above: tuple[Spooled, ...], options: Options) -> Held | None:
+    if next(_unreleased(above), None) is None:
+        return None
+    return Held(
+        f"it would be one of more than {options.hold_tasks} new tasks: `wsfs uploads send` lets them go",
+        firm=True,
+        flood=True,
+    )
 
 
 def _file_holds(

@@ -8,8 +8,10 @@ name is an upload like any other.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 _RANDOM = r"(?=[a-z]*[A-Z0-9_])[A-Za-z0-9_]{6}"
 """Six characters as mkstemp makes them; those that are a plain word ("sedentary", "notes.outline") aren't."""
@@ -175,9 +177,26 @@ _NEVER_ON_SERVER = re.compile(
 )
 
 
+class _Kind(NamedTuple):
+    temporary: bool
+    lock: bool
+    noise: bool
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _kind(name: str) -> _Kind:
+    """What a file's name tells. Each name that waits is asked about at every look: with the answers at hand a look at
+    20,000 takes half the time."""
+    folded = name.lower()
+    temporary = bool(_TEMPORARY.fullmatch(name))
+    lock = bool(_LOCK.fullmatch(name)) and folded not in _KEPT_LOCKS
+    litter = folded in _LITTER or folded.startswith(_LITTER_PREFIXES)
+    return _Kind(temporary, lock, temporary or lock or litter or bool(_BACKUP.fullmatch(name)))
+
+
 def is_temporary(name: str) -> bool:
     """Whether a program that is still at work, or was, makes such a name: a download, a save under way."""
-    return bool(_TEMPORARY.fullmatch(name))
+    return _kind(name).temporary
 
 
 def may_be_rsyncs(name: str) -> bool:
@@ -187,19 +206,12 @@ def may_be_rsyncs(name: str) -> bool:
 
 def is_lock(name: str) -> bool:
     """Whether an editor or tool marks with such a name that it is at work on another."""
-    return bool(_LOCK.fullmatch(name)) and name.lower() not in _KEPT_LOCKS
+    return _kind(name).lock
 
 
 def is_noise(name: str) -> bool:
     """Whether a file of this name lives in the spool alone: temporary, lock, backup or litter."""
-    folded = name.lower()
-    return (
-        folded in _LITTER
-        or folded.startswith(_LITTER_PREFIXES)
-        or is_temporary(name)
-        or is_lock(name)
-        or bool(_BACKUP.fullmatch(name))
-    )
+    return _kind(name).noise
 
 
 def is_noise_directory(name: str) -> bool:
@@ -232,6 +244,8 @@ def lock_matcher(lock: str) -> Callable[[str], bool] | None:
     `.~lock.NAME#` is LibreOffice's, `.NAME.swp` vim's and nano's, `~$NAME` Microsoft Office's, which for a
     long name leaves out the first two characters.
     """
+    if not is_lock(lock):
+        return None
     if lock.startswith(".~lock.") and lock.endswith("#"):
         held = lock[len(".~lock.") : -1]
         return lambda name: name == held
