@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wsfs.uploads import journal as rows
-from wsfs.uploads.contents import SMALL, Contents
+from wsfs.uploads.contents import SMALL, Contents, OpenContent
 from wsfs.uploads.errors import NoSpace, SpoolBroken
 
 
@@ -45,7 +48,7 @@ def contents(tmp_path: Path, shelf: Shelf) -> Contents:
 
 def write_file(contents: Contents, name: str, data: bytes) -> tuple[int, int]:
     content = contents.make(name)
-    os.pwrite(content.descriptor, data, 0)
+    content.write(0, data)
     try:
         return contents.make_safe(content)
     finally:
@@ -58,11 +61,11 @@ def write_file(contents: Contents, name: str, data: bytes) -> tuple[int, int]:
 def test_any_write_shows_in_the_stamp_however_soon(contents: Contents) -> None:
     for name in map(str, range(50)):
         content = contents.make(name)
-        os.pwrite(content.descriptor, b"a", 0)
+        content.write(0, b"a")
         stamp, size = contents.make_safe(content)
         assert size == 1
         assert contents.stamp(name) == (stamp, 1)
-        os.pwrite(content.descriptor, b"b", 0)
+        content.write(0, b"b")
         assert os.fstat(content.descriptor).st_mtime_ns != stamp
         content.close()
 
@@ -120,9 +123,9 @@ def test_strangers_are_found_and_put_aside(contents: Contents) -> None:
 def test_a_small_content_lies_in_the_journal_alone(contents: Contents, shelf: Shelf) -> None:
     content = contents.open("1")
     assert content.small
-    os.pwrite(content.descriptor, b"some bytes", 0)
+    content.write(0, b"some bytes")
     shelf.write(contents.keep(content))
-    os.pwrite(content.descriptor, b"never kept", 0)
+    content.write(0, b"never kept")
     content.close()
     assert list(contents.directory.iterdir()) == []
     assert contents.stamp("1") == (0, 10)
@@ -134,9 +137,9 @@ def test_a_small_content_lies_in_the_journal_alone(contents: Contents, shelf: Sh
 def test_an_empty_content_is_nowhere(contents: Contents, shelf: Shelf) -> None:
     content = contents.open("1")
     assert contents.keep(content) == []
-    os.pwrite(content.descriptor, b"a", 0)
+    content.write(0, b"a")
     shelf.write(contents.keep(content))
-    os.ftruncate(content.descriptor, 0)
+    content.resize(0)
     shelf.write(contents.keep(content))
     assert shelf.held == {}
     assert contents.kept == {}
@@ -148,7 +151,7 @@ def test_what_is_lent_is_a_copy_that_is_made_once_and_goes_with_the_content(
     contents: Contents, shelf: Shelf
 ) -> None:
     content = contents.open("1")
-    os.pwrite(content.descriptor, b"first", 0)
+    content.write(0, b"first")
     shelf.write(contents.keep(content))
     assert not contents.has_files("1")
     path = contents.file("1")
@@ -156,7 +159,7 @@ def test_what_is_lent_is_a_copy_that_is_made_once_and_goes_with_the_content(
     assert contents.has_files("1")
     before = path.stat().st_mtime_ns
     assert contents.file("1").stat().st_mtime_ns == before
-    os.pwrite(content.descriptor, b"2nd  ", 0)
+    content.write(0, b"2nd  ")
     shelf.write(contents.keep(content))
     assert contents.file("1").read_bytes() == b"2nd  "
     content.close()
@@ -164,17 +167,38 @@ def test_what_is_lent_is_a_copy_that_is_made_once_and_goes_with_the_content(
     assert list(contents.directory.iterdir()) == []
 
 
+@given(
+    st.lists(
+        st.tuples(st.just("write"), st.integers(0, 40), st.binary(max_size=20))
+        | st.tuples(st.sampled_from(["read", "resize"]), st.integers(0, 40), st.binary(max_size=20)),
+        max_size=12,
+    )
+)
+def test_in_memory_is_as_in_a_file(steps: list[tuple[str, int, bytes]]) -> None:
+    with tempfile.TemporaryFile() as file:
+        there, here = OpenContent("1", os.dup(file.fileno())), OpenContent("1", memory=bytearray())
+        for what, offset, data in steps:
+            if what == "write":
+                assert here.write(offset, memoryview(data)) == there.write(offset, data)
+            elif what == "resize":
+                here.resize(offset)
+                there.resize(offset)
+            else:
+                assert here.read(offset, len(data)) == there.read(offset, len(data))
+            assert here.whole() == there.read(0, 100)
+        there.close()
+
+
 def test_one_that_outgrows_the_journal_is_a_file_for_who_has_it_open(
     contents: Contents, shelf: Shelf
 ) -> None:
     content = contents.open("1")
-    os.pwrite(content.descriptor, b"x" * SMALL, 0)
+    content.write(0, b"x" * SMALL)
     assert not contents.outgrows(content, SMALL)
     assert contents.outgrows(content, SMALL + 1)
-    descriptor = content.descriptor
     contents.move(content, contents.make("1"))
-    assert (content.descriptor, content.small) == (descriptor, False)
-    os.pwrite(content.descriptor, b"y", SMALL)
+    assert not content.small
+    content.write(SMALL, b"y")
     _, size = contents.make_safe(content)
     assert size == SMALL + 1
     assert not contents.outgrows(content, SMALL * 9)
@@ -187,7 +211,7 @@ def test_until_a_move_is_safe_the_journal_has_the_content_and_a_start_tells_so(
     contents: Contents, shelf: Shelf, tmp_path: Path
 ) -> None:
     content = contents.open("1")
-    os.pwrite(content.descriptor, b"small", 0)
+    content.write(0, b"small")
     shelf.write(contents.keep(content))
     contents.move(content, contents.make("1"))
     content.close()
@@ -207,7 +231,7 @@ def test_until_a_move_is_safe_the_journal_has_the_content_and_a_start_tells_so(
 def test_a_second_name_for_a_small_content(contents: Contents, shelf: Shelf) -> None:
     content = contents.open("1")
     assert contents.copy_kept("1", "1.2") == []
-    os.pwrite(content.descriptor, b"small", 0)
+    content.write(0, b"small")
     shelf.write(contents.keep(content))
     content.close()
     shelf.write(contents.copy_kept("1", "1.2"))
@@ -219,7 +243,7 @@ def test_a_second_name_for_a_small_content(contents: Contents, shelf: Shelf) -> 
 
 def test_a_transaction_that_failed_is_taken_back(contents: Contents, shelf: Shelf) -> None:
     content = contents.open("1")
-    os.pwrite(content.descriptor, b"small", 0)
+    content.write(0, b"small")
     contents.keep(content)
     contents.take_back("1", None)
     assert contents.kept == {}

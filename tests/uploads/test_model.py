@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import queue
 import tempfile
 from pathlib import Path
@@ -27,11 +26,13 @@ NAMES = ["a", "b", ".a.swp", "c~", "d"]
 
 @dataclasses.dataclass
 class File:
-    """What a file is to be: `closed` is that no writer has changed it since the last that closed it."""
+    """What a file is to be: `closed` is that no writer has changed it since the last that closed it, `promised` that
+    this is so as far as the disk was told."""
 
     content: bytearray = dataclasses.field(default_factory=bytearray)
     safe: bytes = b""
     closed: bool = False
+    promised: bool = False
     interrupted: bool = False
     directory: bool = False
 
@@ -199,9 +200,13 @@ class Machine:
         for key, file in self.model.items():
             if file.interrupted:
                 # What nobody was promised may be there, or what it was when somebody was.
-                found = self.world.read(self.world.spool.nodes[self.inodes[key]])
+                node = self.world.spool.nodes[self.inodes[key]]
+                found = self.world.read(node)
                 assert found in (file.safe, file.content)
                 file.content[:] = found
+                if file.promised and found == file.safe and node.state is not State.INTERRUPTED:
+                    # Nothing of the write that came after the close is left, not even that there was one.
+                    file.closed, file.interrupted = True, False
 
     async def _again(self) -> None:
         self.handles.clear()
@@ -221,9 +226,7 @@ class Machine:
                 continue
             assert node.size == len(file.content)
             opened = spool._open.get(node.inode)
-            found = (
-                os.pread(opened.content.descriptor, 1000, 0) if opened is not None else self.world.read(node)
-            )
+            found = opened.content.read(0, 1000) if opened is not None else self.world.read(node)
             assert found == file.content
             if any(handle.file is file for handle in self.handles):
                 continue
@@ -237,6 +240,12 @@ class Machine:
         known = {node.content for node in spool.nodes.values()}
         known |= {opened.content.name for opened in spool._all_open}
         assert files | set(spool.contents.kept) <= known
+
+    def committed(self) -> None:
+        """All that was queued is on the disk."""
+        self.fresh.clear()
+        for file in self.model.values():
+            file.promised = file.closed
 
     def _note_closed(self, file: File) -> None:
         if not file.interrupted and not any(handle.wrote for handle in self.handles if handle.file is file):
@@ -275,7 +284,7 @@ def test_the_spool_does_what_a_file_system_does(small: int, steps: list[tuple[ob
         for name, *arguments in steps:
             await getattr(machine, str(name))(*arguments)
             if name in COMMITTING:
-                machine.fresh.clear()
+                machine.committed()
             machine.check()
         await machine.stop()
         machine.check()

@@ -360,6 +360,7 @@ async def test_a_full_disk_is_no_space(world: World, mock_clock: MockClock) -> N
     async with world.running(sending=False):
         node = await world.write(TASK, "a")
         handle = world.spool.open(node.inode, write=True)
+        handle.write(0, bytes(SMALL + 1))
         full = os.open("/dev/full", os.O_RDWR)
         os.dup2(full, handle.opened.content.descriptor)
         os.close(full)

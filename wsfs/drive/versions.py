@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Protocol
 
@@ -378,7 +377,7 @@ class _Kept:
 
     def read_now(self, offset: int, length: int) -> bytes:
         assert self._content is not None
-        return os.pread(self._content.descriptor, length, offset)
+        return self._content.read(offset, length)
 
     async def read(self, offset: int, length: int) -> bytes:
         return self.read_now(offset, length)

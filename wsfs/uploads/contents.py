@@ -1,9 +1,9 @@
 """The contents of a spool's files: a small one lies in the journal, beside its row, a larger one is a file.
 
 A small content is written with the commit of its row, so that a close waits for the disk once, not two or three
-times (`scripts/bench uploads`). While it is open it lives in memory, as a file without a name (memfd), so that it
-is read and written through a descriptor in either case; what is kept is taken from there. Once it outgrows SMALL it
-moves into a file for good. An empty content is neither: a name that nothing is known of is an empty one.
+times (`scripts/bench uploads`). While it is open it lives in memory; what is kept is taken from there. Once it
+outgrows SMALL it moves into a file for good. An empty content is neither: a name that nothing is known of is an
+empty one.
 
 Where there is a file beside a content in the journal (a crash came while it moved), the journal is right: the file
 was never promised.
@@ -59,30 +59,69 @@ def _mark(descriptor: int) -> None:
 
 
 class OpenContent:
-    """The content `name` while it is open: `descriptor` reads and writes it, `small` while that is memory alone.
+    """The content `name` while it is open: in `memory` (a small one), or a file by its `descriptor`, which it owns.
 
-    The owner calls `close` once.
+    `read`, `write` and `resize` are as pread, pwrite and ftruncate, and raise OSError. The owner calls `close` once.
     """
 
-    def __init__(self, name: str, descriptor: int, *, small: bool) -> None:
+    def __init__(self, name: str, descriptor: int = -1, *, memory: bytearray | None = None) -> None:
         self.name = name
         self.descriptor = descriptor
-        self.small = small
+        self.memory = memory
         self.fresh_bytes = 0
+
+    @property
+    def small(self) -> bool:
+        """Whether it is in memory alone."""
+        return self.memory is not None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; fewer only at the end."""
+        if self.memory is not None:
+            return bytes(self.memory[offset : offset + length])
+        return os.pread(self.descriptor, length, offset)
+
+    def write(self, offset: int, data: bytes | memoryview) -> int:
+        """Write from `offset` on, zeros before it where there was nothing; how many bytes went in."""
+        memory = self.memory
+        if memory is None:
+            return os.pwrite(self.descriptor, data, offset)
+        if data and offset > len(memory):
+            memory.extend(bytes(offset - len(memory)))
+        memory[offset : offset + len(data)] = data
+        return len(data)
+
+    def resize(self, size: int) -> None:
+        """Cut it to `size` bytes, or lengthen it with zeros."""
+        memory = self.memory
+        if memory is None:
+            os.ftruncate(self.descriptor, size)
+        elif size < len(memory):
+            del memory[size:]
+        else:
+            memory.extend(bytes(size - len(memory)))
 
     def whole(self) -> bytes:
         """All its bytes, of a small one."""
-        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+        assert self.memory is not None
+        return bytes(self.memory)
 
     def become(self, other: OpenContent) -> None:
         """Be that content from now on, for everybody who holds this; takes `other` over."""
-        os.dup2(other.descriptor, self.descriptor, inheritable=False)
-        other.close()
-        self.name, self.small = other.name, other.small
+        if self.descriptor >= 0 and other.descriptor >= 0:
+            # Threads that sync it go on with the number.
+            os.dup2(other.descriptor, self.descriptor, inheritable=False)
+            other.close()
+        else:
+            self.close()
+            self.descriptor, self.memory = other.descriptor, other.memory
+        self.name = other.name
 
     def close(self) -> None:
         """Close it: what was written to a small one since it was kept is gone."""
-        os.close(self.descriptor)
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class Contents:
@@ -156,17 +195,17 @@ class Contents:
         """Open a content to read and write, of which `size` bytes are known; the caller closes it. One that is
         `fresh` was never written to, so that nobody need look for it."""
         if name in self._kept:
-            return self._in_memory(name, self._read(name))
+            return OpenContent(name, memory=bytearray(self._read(name)))
         if fresh:
-            return self._in_memory(name, b"")
+            return OpenContent(name, memory=bytearray())
         with translating("a file of the upload spool can't be opened"):
             try:
                 descriptor = os.open(self._path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             except FileNotFoundError:
                 if size:
                     raise
-                return self._in_memory(name, b"")
-        return OpenContent(name, descriptor, small=False)
+                return OpenContent(name, memory=bytearray())
+        return OpenContent(name, descriptor)
 
     def outgrows(self, content: OpenContent, size: int) -> bool:
         """Whether a content of so many bytes has to move into a file."""
@@ -177,7 +216,7 @@ class Contents:
         with translating("a file can't be made in the upload spool"):
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._fresh.add(name)
-            return OpenContent(name, os.open(self._path(name), flags, 0o600), small=False)
+            return OpenContent(name, os.open(self._path(name), flags, 0o600))
 
     def move(self, content: OpenContent, file: OpenContent) -> None:
         """Have a small content be its file from now on, which `make` has opened and this takes over.
@@ -187,8 +226,8 @@ class Contents:
         try:
             with translating("a file of the upload spool can't be written"):
                 data = content.whole()
-                os.ftruncate(file.descriptor, 0)
-                if os.pwrite(file.descriptor, data, 0) != len(data):
+                file.resize(0)
+                if file.write(0, data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except BaseException:
             file.close()
@@ -312,18 +351,6 @@ class Contents:
 
     def _path(self, name: str) -> Path:
         return self.directory / name
-
-    def _in_memory(self, name: str, data: bytes) -> OpenContent:
-        with translating("a file of the upload spool can't be opened"):
-            descriptor = os.memfd_create("wsfs", os.MFD_CLOEXEC)
-            content = OpenContent(name, descriptor, small=True)
-            try:
-                if data:
-                    os.pwrite(descriptor, data, 0)
-            except BaseException:
-                content.close()
-                raise
-            return content
 
     def _lend(self, name: str, data: bytes | None) -> Path:
         path = self._path(name + _LENT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from wsfs.uploads.contents import Contents, OpenContent, translating
@@ -67,7 +66,7 @@ class SpoolHandle:
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer only at the end of the file."""
         with translating("a file of the upload spool can't be read"):
-            return os.pread(self.opened.content.descriptor, length, offset)
+            return self.opened.content.read(offset, length)
 
     def write(self, offset: int, data: bytes) -> int:
         """Write all of `data` at `offset`; returns its length.
@@ -91,7 +90,7 @@ class SpoolHandle:
             view = memoryview(data)
             try:
                 while done < len(data):
-                    done += os.pwrite(self.opened.content.descriptor, view[done:], offset + done)
+                    done += self.opened.content.write(offset + done, view[done:])
             finally:
                 self._changed()
                 self.sized = False
@@ -105,7 +104,7 @@ class SpoolHandle:
         self._changing(self.opened)
         self._make_way(size)
         with translating("a file of the upload spool can't be written"):
-            os.ftruncate(self.opened.content.descriptor, size)
+            self.opened.content.resize(size)
         self._changed()
         self.opened.node.size = size
         if not size:

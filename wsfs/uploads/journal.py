@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import operator
 import queue
 import sqlite3
 import threading
@@ -61,11 +62,14 @@ _PUT_NODE = (
 )
 
 
+_STATE = NODE_COLUMNS.index("state")
+_columns = operator.attrgetter(*NODE_COLUMNS)
+
+
 def put_node(node: Spooled) -> Operation:
     """Write a node's row as it is now; what changes later needs another."""
-    return _PUT_NODE, tuple(
-        value.value if isinstance(value := getattr(node, column), State) else value for column in NODE_COLUMNS
-    )
+    values = _columns(node)
+    return _PUT_NODE, (*values[:_STATE], node.state.value, *values[_STATE + 1 :])
 
 
 def delete_node(inode: int) -> Operation:
