@@ -5,6 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pytest
+
+from tests.benchmarks import content_measures
 from tests.benchmarks.content import Run
 from tests.benchmarks.content_bounds import seek, small_cache
 from tests.benchmarks.content_report import conclusions, figures_table, plot, speed_ratio
@@ -57,3 +60,9 @@ def test_a_small_cache_stays_within_its_limit(tmp_path: Path) -> None:
     used, wrong = small_cache(tmp_path, 1, groups=groups, limit=3_000_000, pause=0.01)
     assert used.kept, used
     assert wrong.kept, wrong
+
+
+def test_memory_is_touched_but_half_of_it_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_measures, "MOST_OF_MEMORY", 1e-6)
+    assert content_measures.touch_memory(4096) == 4096
+    assert 4096 < content_measures.touch_memory(1 << 60) < MIB
