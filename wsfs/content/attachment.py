@@ -74,11 +74,18 @@ class Attachment:
         self.stale = False
         self.unkept = False  # the disk failed: go on without it
         self._in_turn: Stream | None = None  # it keeps the turn of the trickle
-        self._starting = trio.Lock()
-        self._queueing = trio.Lock()
         self.entry: Entry | None = content.cache.find(file_id, size)
         if self.entry is not None:
             content.cache.hold(self.entry)
+
+    # Made when they are needed: of a file that is on this machine neither is.
+    @functools.cached_property
+    def _starting(self) -> trio.Lock:
+        return trio.Lock()
+
+    @functools.cached_property
+    def _queueing(self) -> trio.Lock:
+        return trio.Lock()
 
     def stop(self) -> None:
         """End all streams; what came in stays."""

@@ -215,7 +215,8 @@ class Cache:
 
     def _make_held(self, entry: Entry) -> None:
         if not entry.dropped and entry.file_id not in self._held:
-            self._idle.pop(entry.file_id, None)
+            if entry.file_id in self._idle:
+                del self._idle[entry.file_id]  # pop would make it the most recently used first
             self._held[entry.file_id] = entry
             self._held_charge += entry.charge
 
