@@ -167,8 +167,7 @@ class Desktop:
         self._shown: dict[str, _Shown] = {}
         self._news = trio.Event()
         self._capabilities: frozenset[str] = frozenset()
-        self._early: list[tuple[object, tuple[Any, ...]]] = []
-        self._notifying = False
+        self._early: list[tuple[object, tuple[Any, ...]]] | None = None
         self._said = False
         self._failures = 0
 
@@ -276,12 +275,12 @@ class Desktop:
             hints,
             -1,
         )
-        self._notifying = True
+        early: list[tuple[object, tuple[Any, ...]]] = []
+        self._early = early
         try:
             shown.id = int(await line.call("Notify", "susssasa{sv}i", body))
         finally:
-            self._notifying = False
-            early, self._early = self._early, []
+            self._early = None
         self._said = True
         for member, said in early:
             self._heard(member, said)
@@ -306,7 +305,7 @@ class Desktop:
         if key is None:
             # Another program's, or that of the notification whose number is still on its way to us: where this
             # process is slow, a button may be pressed before we were told what it belongs to.
-            if self._notifying:
+            if self._early is not None:
                 self._early.append((member, body))
             return
         shown = self._shown[key]

@@ -44,7 +44,8 @@ CALM = 0.25
 """Seconds after a change before the plan is made anew: a thousand copies aren't a thousand plans."""
 
 SHARE = 0.05
-"""Of the time while files come in, the plan may take this part at most: with many it is made less often."""
+"""The plan may take this part of the time at most: with many files it is made less often. Only what a person asks for,
+and the end of a batch, has it made at once."""
 
 
 class Sender:
