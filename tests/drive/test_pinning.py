@@ -96,6 +96,16 @@ async def test_a_directory_with_everything_below_it(pinned: Pinned) -> None:
     assert pinned.names() == {"plan.txt", "old.txt"}
 
 
+async def test_a_directory_is_pinned_only_when_all_below_it_is_known(pinned: Pinned) -> None:
+    await pinned.desk.names("/Office")
+    await eventually(lambda: len(pinned.desk.tree.attachments) == 6)
+    pinned.pins.ids |= set(pinned.desk.tree.attachments)
+    assert await pinned.get("/Office") == b"1"
+    assert await pinned.get("/") == b"0"  # whether Other has files of its own isn't known
+    await pinned.desk.names("/Other")
+    assert await pinned.get("/") == b"1"
+
+
 async def test_everything_is_learnt_first_in_its_lane(pinned: Pinned) -> None:
     counts: list[int] = []
     before = len(pinned.desk.requests)

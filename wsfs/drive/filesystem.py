@@ -189,7 +189,7 @@ class Drive:
         node = directory.names.get(name)
         # Of equal names the newest file has the plain one, so files that aren't known yet may matter.
         certain = isinstance(node, Directory) or (
-            node is not None and (node.kind is Kind.LOCAL_FILE or self._whole(directory))
+            node is not None and (node.kind is Kind.LOCAL_FILE or self.is_whole(directory))
         )
         return node if certain else None
 
@@ -201,7 +201,7 @@ class Drive:
             name not in directory.names
             and directory is not self.tree.root
             and len(name) <= MAX_NAME_BYTES // 4
-            and self._whole(directory)
+            and self.is_whole(directory)
         )
 
     async def lookup(self, parent: int, name: str, caller: Caller) -> Node:
@@ -219,7 +219,7 @@ class Drive:
             raise errors.NameTooLong(f"{name!r} is longer than {MAX_NAME_BYTES} bytes")
         if never_on_server(name) and name not in directory.names:
             raise errors.NoSuchName(f"no {name}", lasting=True)
-        whole = self._whole(directory)
+        whole = self.is_whole(directory)
         if not whole:
             try:
                 whole = await self._fill(directory, caller.lane)
@@ -283,8 +283,8 @@ class Drive:
             if node is not None:
                 yield index, name, node
 
-    def _whole(self, directory: Directory) -> bool:
-        """Whether everything that belongs into `directory` is known."""
+    def is_whole(self, directory: Directory) -> bool:
+        """Whether everything that belongs into `directory` itself is known."""
         catalog = self.catalog
         match directory.kind:
             case Kind.ROOT | Kind.FOLDER:
@@ -314,7 +314,7 @@ class Drive:
                 await self._fill_project(directory, lane)
             case Kind.TASK:
                 await self.catalog.need_files(("task", directory.id), lane)
-        return self._whole(directory)
+        return self.is_whole(directory)
 
     async def _fill_project(self, project: Directory, lane: Lane) -> None:
         """Ask for tasks and own files at one time, where neither is known: two requests, and one wait."""

@@ -44,15 +44,18 @@ class Pinning:
 
     def files(self, node: Node) -> list[tuple[int, int]]:
         """File id and size of every attachment known at or below `node`."""
-        return [(file.id, file.size) for file in _below(node)]
+        return [(file.id, file.size) for file in _at_and_below(node) if isinstance(file, File)]
 
     def is_pinned(self, node: Node) -> bool:
-        """Whether everything known at or below `node` is pinned, and there is something."""
+        """Whether everything at or below `node` is known and pinned, and there is something."""
         found = False
-        for file in _below(node):
-            found = True
-            if not self._pins.is_pinned(file.id, file.size):
-                return False
+        for place in _at_and_below(node):
+            if isinstance(place, File):
+                found = True
+                if not self._pins.is_pinned(place.id, place.size):
+                    return False
+            elif isinstance(place, Directory) and not self._drive.is_whole(place):
+                return False  # what is in it may not be pinned
         return found
 
     async def learn(
@@ -106,11 +109,13 @@ class Pinning:
             self._start_soon(rest)
 
 
-def _below(node: Node) -> Iterator[File]:
+def _at_and_below(node: Node) -> Iterator[Node]:
+    """`node` with the directories and the attachments below it."""
     ahead = [node]
     while ahead:
         place = ahead.pop()
         if isinstance(place, Directory):
             ahead += place
-        elif isinstance(place, File) and place.kind is Kind.ATTACHMENT:
+            yield place
+        elif place.kind is Kind.ATTACHMENT:
             yield place
