@@ -56,7 +56,7 @@ from wsfs.drive.titles import Titles
 from wsfs.drive.versions import Versions
 from wsfs.drive.writable import WritePolicy
 from wsfs.finishing import End, drain
-from wsfs.fuse import connection
+from wsfs.fuse import connection, polling
 from wsfs.fuse.limits import MAX_TASKS, raise_background_limit, raise_read_ahead
 from wsfs.fuse.notify import Notifier
 from wsfs.fuse.operations import Operations
@@ -406,6 +406,7 @@ async def _until_unmounted(
 ) -> None:
     """Give the kernel the mount and serve it, until it is unmounted or `stop` is set."""
     mountpoint, device = str(settings.mountpoint), 0
+    polling.install()
     try:
         pyfuse3.init(operations, mountpoint, _fuse_options(settings))
     except RuntimeError as error:
