@@ -20,6 +20,7 @@ import pyfuse3
 import trio
 
 from wsfs import belonging, logplace
+from wsfs import allocator
 from wsfs.admission import MountError as MountError
 from wsfs.admission import check_login
 from wsfs.announcements import Announcements
@@ -94,6 +95,7 @@ async def serve(
     `supervisor` is told how it goes. Raises MountError for what a user can mend. Cancelled, it unmounts in order.
     """
     failure: MountError | None = None
+    allocator.keep_freed()
     try:
         async with contextlib.AsyncExitStack() as stack:
             store, spool, cache = await _open_stores(settings, stack)
