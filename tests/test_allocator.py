@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from wsfs import allocator
+
 WORK = """
 import resource, sys
 from wsfs import allocator
@@ -39,7 +41,5 @@ def test_what_is_freed_is_kept() -> None:
 
 
 def test_without_glibc_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wsfs import allocator
-
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
     assert allocator.keep_freed() is False

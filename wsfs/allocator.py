@@ -19,7 +19,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed() -> bool:
-    """Keep up to KEPT freed bytes, and take what is smaller from the heap; False where the C library knows no such limits."""
+    """Keep up to KEPT freed bytes, and map nothing smaller; False where the C library knows no such limits."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # not glibc

@@ -19,8 +19,7 @@ from pathlib import Path
 import pyfuse3
 import trio
 
-from wsfs import belonging, logplace
-from wsfs import allocator
+from wsfs import allocator, belonging, logplace
 from wsfs.admission import MountError as MountError
 from wsfs.admission import check_login
 from wsfs.announcements import Announcements
