@@ -11,6 +11,7 @@ import trio.testing
 from wsfs.api.errors import ConnectionBroken, FileNotFound, TimedOut, Unreachable
 from wsfs.api.pacing import Lane, Promotable
 from wsfs.content.cache import Cache
+from wsfs.content.entry import Entry
 from wsfs.content.errors import ContentClosed, WrongSize
 from wsfs.content.fetch import Content, Reader
 from wsfs.content.policy import Policy
@@ -59,6 +60,25 @@ class TestReading:
         assert again.read_now(MIB, 4096) == content(1, MIB, MIB + 4096)
         again.close()
         assert server.requests == [(1, 0, PERSON)]
+
+    async def test_what_is_partly_here_is_read_once_when_the_rest_came(
+        self, contents: Content, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        size = server.sizes[1] = 3 * MIB
+        server.rate = MIB
+        reader = contents.open(1, size, PERSON)
+        await reader.read(0, server.chunk)
+        reads: list[tuple[int, int]] = []
+        read = contents.cache.read
+
+        def noted(entry: Entry, offset: int, length: int) -> bytes | None:
+            reads.append((offset, length))
+            return read(entry, offset, length)
+
+        monkeypatch.setattr(contents.cache, "read", noted)
+        assert await reader.read(0, MIB) == content(1, 0, MIB)
+        assert reads == [(0, MIB)]
+        assert len(server.requests) == 1
 
     @pytest.mark.parametrize("ranges", [False, True])
     async def test_a_whole_file_read_backwards_is_one_request(

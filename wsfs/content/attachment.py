@@ -165,12 +165,18 @@ class Attachment:
             if self.entry is not None and self.entry.dropped:
                 self._let_go()
             entry = self.entry
-            if entry is not None and (run := entry.present.run_end(offset)) > offset:
-                data = content.cache.read(entry, offset, min(run, end) - offset)
-                if data is not None:
-                    return data
-                continue
-            stream = self._choose(offset)
+            run = min(entry.present.run_end(offset), end) if entry is not None else offset
+            if entry is not None and run > offset:
+                # What is missing behind it is waited for first where it is on its way: all is read at once then.
+                stream = self._choose(run, kept=True) if run < end else None
+                if stream is None:
+                    data = content.cache.read(entry, offset, run - offset)
+                    if data is not None:
+                        return data
+                    continue
+            else:
+                run = offset
+                stream = self._choose(offset)
             if stream is None:
                 if self._full():
                     await trio.sleep(content.policy.look_again)
@@ -182,13 +188,13 @@ class Attachment:
             stream.promote(lane)
             if lane is not Lane.BACKGROUND:
                 self._let_others(stream)
-            patience = self._patience(stream, offset)
+            patience = self._patience(stream, run)
             if isinstance(stream, Window):
                 data = await stream.fetch(offset, min(end, offset + PIECE), patience)
                 if data:
                     return data
             else:
-                limit = entry.present.gap_end(offset, end) if entry is not None else end
+                limit = entry.present.gap_end(run, end) if entry is not None else end
                 await stream.reach(limit, patience)
 
     async def fill(self, lane: Lane) -> None:
