@@ -66,7 +66,6 @@ class Run:
         source = self.scratch / "source"
         source.mkdir()
         self.files.write(source)
-        measures.touch_memory(10 * self.files.large)  # what is below, and what each system keeps of it
         with contextlib.ExitStack() as servers:
             service = servers.enter_context(running_process(*self.files.arguments))
             server = servers.enter_context(Nginx(self.scratch, source)) if self.peers else None
