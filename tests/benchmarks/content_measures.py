@@ -19,7 +19,7 @@ PAGE = 4096
 PROBES = 50
 MOST_OF_MEMORY = 0.5
 KEPT_OF_COLD = 3
-"""How often a file is in memory after its first read, at most: the mount's pages, its cache's, and what is on the way."""
+"""How often a file is in memory at most after its first read: the mount's pages, its cache's, what is on its way."""
 
 
 def touch_memory(size: int) -> int:
