@@ -234,7 +234,7 @@ def test_one_at_a_time_and_nobody_is_forgotten(plans: list[list[tuple[int, int]]
 def test_pyfuse3_waits_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pyfuse3, "trio", trio)
     polling.install()
-    seen = getattr(pyfuse3, "trio")  # noqa: B009
+    seen = vars(pyfuse3)["trio"]
     assert seen.Lock is ReadLock
     assert seen.lowlevel.wait_readable.__func__ is Poller.wait_readable
     for name in ("open_nursery", "ClosedResourceError"):

@@ -107,4 +107,4 @@ def install() -> None:
     poller = Poller(busy=len(os.sched_getaffinity(0)) > 1)
     lowlevel = types.SimpleNamespace(**{**vars(trio.lowlevel), "wait_readable": poller.wait_readable})
     replaced = types.SimpleNamespace(**{**vars(trio), "lowlevel": lowlevel, "Lock": ReadLock})
-    setattr(pyfuse3, "trio", replaced)  # noqa: B010
+    vars(pyfuse3)["trio"] = replaced
